@@ -1,0 +1,1 @@
+"""The line that every request walks; private. `flow.py` is the line itself, the rest are its stations."""

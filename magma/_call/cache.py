@@ -1,0 +1,220 @@
+"""A bounded store of answers, in memory or in one sqlite file that processes share.
+
+Holds `Answer`s as JSON under the fingerprint of their request: every hit is read anew, so nobody can
+change what the next one gets. A file that cannot be used (locked, read-only, full) makes misses, not
+errors; one that is not a cache is a `ConfigError` at construction.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from .request import Answer
+
+_MARK = 0x6D61676D  # "magm": sqlite's application_id of our files
+
+
+class Cache:
+    """Keeps the answers of `Model(..., cache=Cache())`; the least recently used goes first.
+
+    Args:
+        path: an sqlite file, made when it is not there; None keeps the answers in this process's memory.
+        size: how many answers are kept.
+
+    >>> Cache(size=128)
+    <Cache 0/128, 0 hits>
+
+    Raises:
+        ConfigError: a size below 1, or a file that is something else than a cache.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, size: int = 128) -> None:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ConfigError(f"cache size must be a whole number above 0, not {size!r}")
+        if path is not None and (not isinstance(path, (str, os.PathLike)) or not os.fspath(path)):
+            raise ConfigError(f"cache path must be a file name, not {path!r}")
+        self.path = None if path is None else os.fspath(path)
+        self.size = size
+        self.hits = self.misses = 0
+        self._lock = threading.Lock()
+        self._flights: dict[str, Future[Answer | None]] = {}
+        self._memory: OrderedDict[str, bytes] = OrderedDict()
+        self._file = None if self.path is None else _File(self.path, size)
+
+    def get(self, key: str) -> Answer | None:
+        """The answer under this key, or None."""
+        found = self._file.get(key) if self._file else self._remember(key)
+        if found is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        return _decode(found)
+
+    def _remember(self, key: str) -> bytes | None:
+        with self._lock:
+            if key in self._memory:
+                self._memory.move_to_end(key)
+            return self._memory.get(key)
+
+    def put(self, key: str, answer: Answer) -> None:
+        """Keeps the answer; drops the least recently used one where there are too many."""
+        import msgspec
+
+        data = msgspec.json.encode(answer)
+        if self._file:
+            self._file.put(key, data)
+            return
+        with self._lock:
+            self._memory[key] = data
+            self._memory.move_to_end(key)
+            while len(self._memory) > self.size:
+                self._memory.popitem(last=False)
+
+    def lead_or_join(self, key: str) -> tuple[bool, Future[Answer | None]]:
+        """(True, flight) for the first of identical calls in flight, (False, its flight) for the others."""
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is not None:
+                return False, flight
+            flight = self._flights[key] = Future()
+            return True, flight
+
+    def land(self, key: str, flight: Future[Answer | None], answer: Answer | None) -> None:
+        """The leader's call ended: with an answer, or without (then the others ask for themselves)."""
+        with self._lock:
+            if self._flights.get(key) is flight:
+                del self._flights[key]
+        if not flight.done():
+            flight.set_result(answer)
+
+    def cache_info(self) -> dict[str, int]:
+        """Hits, misses, the bound and the number of answers kept.
+
+        >>> Cache(size=8).cache_info()
+        {'hits': 0, 'misses': 0, 'maxsize': 8, 'currsize': 0}
+        """
+        return {"hits": self.hits, "misses": self.misses, "maxsize": self.size, "currsize": len(self)}
+
+    def cache_clear(self) -> None:
+        """Forgets all answers and counts."""
+        with self._lock:
+            self._memory.clear()
+            self.hits = self.misses = 0
+        if self._file:
+            self._file.clear()
+
+    def __len__(self) -> int:
+        return self._file.count() if self._file else len(self._memory)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cache) and (self.path, self.size) == (other.path, other.size)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.size))
+
+    def __copy__(self) -> Cache:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Cache:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _cache, (self.path, self.size)
+
+    def __repr__(self) -> str:
+        where = f" {self.path}" if self.path else ""
+        return f"<Cache{where} {len(self)}/{self.size}, {self.hits} hit{'' if self.hits == 1 else 's'}>"
+
+
+def _cache(path: str | None, size: int) -> Cache:
+    return Cache(path, size=size)
+
+
+def _decode(data: bytes) -> Answer | None:
+    import msgspec
+
+    from .request import Answer
+
+    try:
+        return msgspec.json.decode(data, type=Answer)
+    except msgspec.DecodeError:  # written by another version
+        return None
+
+
+class _File:
+    """The sqlite side: one connection a thread and process."""
+
+    def __init__(self, path: str, size: int) -> None:
+        self.path, self.size = path, size
+        self._local = threading.local()
+        self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        import sqlite3
+
+        if getattr(self._local, "pid", None) == os.getpid():
+            connection: sqlite3.Connection = self._local.connection
+            return connection
+        try:
+            connection = sqlite3.connect(self.path, timeout=1.0, isolation_level=None)
+            mark = connection.execute("PRAGMA application_id").fetchone()[0]
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if tables and mark != _MARK:
+                raise ConfigError(f"{self.path} is another program's sqlite file; give the cache a path of its own")
+            if not tables:
+                _create(connection)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                return connection  # in use right now: each access tries again
+            raise ConfigError(f"the cache file {self.path} cannot be used: {error}; give another path or delete it") from None
+        self._local.connection, self._local.pid = connection, os.getpid()
+        return connection
+
+    def _run(self, sql: str, *values: Any) -> list[Any]:
+        """The rows; none where the file cannot be used right now, as a cache must never fail a call."""
+        import sqlite3
+
+        try:
+            return self._open().execute(sql, values).fetchall()
+        except (sqlite3.Error, ConfigError, OSError):
+            return []
+
+    def get(self, key: str) -> bytes | None:
+        rows = self._run("SELECT answer FROM answers WHERE key = ?", key)
+        if rows:
+            self._run("UPDATE answers SET used = (SELECT max(used) + 1 FROM answers) WHERE key = ?", key)
+        return bytes(rows[0][0]) if rows else None
+
+    def put(self, key: str, data: bytes) -> None:
+        self._run(
+            "INSERT OR REPLACE INTO answers VALUES (?, ?, (SELECT coalesce(max(used), 0) + 1 FROM answers))", key, data
+        )
+        self._run(
+            "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY used DESC LIMIT -1 OFFSET ?)", self.size
+        )
+
+    def clear(self) -> None:
+        self._run("DELETE FROM answers")
+
+    def count(self) -> int:
+        rows = self._run("SELECT count(*) FROM answers")
+        return int(rows[0][0]) if rows else 0
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA application_id = {_MARK}")
+    connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer BLOB NOT NULL, used INTEGER NOT NULL)")
+    connection.execute("CREATE INDEX IF NOT EXISTS by_use ON answers (used)")

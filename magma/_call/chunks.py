@@ -1,0 +1,200 @@
+"""A stream's chunks in OpenAI's wire shape, as plain data, from whatever LiteLLM hands back.
+
+Where the provider speaks OpenAI's events, they are read from the wire as they are: nothing is invented
+and a chunk costs a fraction of LiteLLM's way. Every other provider's events are converted by LiteLLM's
+own iterator, one level below its `CustomStreamWrapper`, which makes facts up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+
+from . import failure
+from .request import Request
+from .wire import Exchange, event_data
+
+Chunk = dict[str, Any]
+_CARRIERS = ("content", "reasoning_content", "reasoning", "tool_calls", "thinking_blocks", "refusal", "audio", "function_call")
+
+
+def carries(chunk: Chunk) -> bool:
+    """Whether a chunk brings something to the caller: text, thinking, a tool call."""
+    for choice in chunk.get("choices") or ():
+        delta = choice.get("delta")
+        if delta and any(delta.get(name) for name in _CARRIERS):
+            return True
+    return False
+
+
+def ends(chunk: Chunk) -> bool:
+    """Whether a chunk tells that the answer is whole."""
+    return "done" in chunk or any(choice.get("finish_reason") for choice in chunk.get("choices") or ())
+
+
+def chunks_of(source: Any, exchange: Exchange, request: Request) -> AsyncIterator[Chunk]:
+    """The chunks of a stream that LiteLLM opened."""
+    response, inner = exchange.response, getattr(source, "completion_stream", None)
+    parse = _openai_parser(inner)
+    if response is None or parse is None:
+        return _converted(source)
+    if "json" in response.headers.get("content-type", ""):
+        return _from_whole(exchange, request)
+    return _from_events(exchange, request, parse)
+
+
+def _openai_parser(inner: Any) -> Callable[[Chunk], Chunk] | None:
+    """How to read an event if the wire speaks OpenAI's events; None if it does not.
+
+    Judged by class name, as no class of LiteLLM may be imported here.
+    """
+    names = [f"{cls.__module__.partition('.')[0]}.{cls.__name__}" for cls in type(inner).__mro__]
+    if "openai.AsyncStream" in names or names[0] == "litellm.OpenAIChatCompletionStreamingHandler":
+        return lambda event: event
+    if "litellm.OpenAIChatCompletionStreamingHandler" in names:
+
+        def parse(event: Chunk) -> Chunk:
+            theirs = [choice.get("finish_reason") for choice in event.get("choices") or ()]
+            chunk = plain(inner.chunk_parser(event))
+            for choice, reason in zip(chunk["choices"], theirs, strict=False):
+                choice["finish_reason"] = reason
+            return chunk
+
+        return parse
+    return None
+
+
+async def _from_events(exchange: Exchange, request: Request, parse: Callable[[Chunk], Chunk]) -> AsyncIterator[Chunk]:
+    response, seen = exchange.response, False
+    assert response is not None
+    decode = msgspec.json.Decoder().decode
+    async for data in event_data(response):
+        if data.startswith(b"[DONE]"):
+            if seen:
+                yield {"choices": [], "done": True}
+            return
+        if not data.strip():
+            continue
+        try:
+            event = decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise failure.malformed(exchange, request, f"an event of the stream is not JSON: {data[:200]!r}") from None
+        if not isinstance(event, dict):
+            raise failure.malformed(exchange, request, f"an event of the stream is not an object: {data[:200]!r}")
+        if event.get("error"):
+            raise failure.reported(event, exchange, request)
+        _check_choices(event, exchange, request)
+        seen = seen or carries(event)
+        yield parse(event)
+
+
+def _check_choices(event: Chunk, exchange: Exchange, request: Request) -> None:
+    choices = event.get("choices")
+    if choices is None:
+        event["choices"] = []
+    elif not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        raise failure.malformed(exchange, request, f"choices is not a list of objects: {str(choices)[:200]!r}")
+
+
+async def _from_whole(exchange: Exchange, request: Request) -> AsyncIterator[Chunk]:
+    """A server that ignores `stream` and answers in one piece."""
+    assert exchange.response is not None
+    await exchange.response.aread()
+    body = exchange.json()
+    if isinstance(body, dict) and body.get("error"):
+        raise failure.reported(body, exchange, request)
+    if not isinstance(body, dict) or not body.get("choices"):
+        raise failure.malformed(exchange, request, "the answer has no message")
+    for chunk in split(body):
+        yield chunk
+
+
+def split(body: Chunk) -> list[Chunk]:
+    """A whole answer as chunks, its text word by word: how cached and local answers stream.
+
+    >>> body = {"choices": [{"message": {"content": "one two"}, "finish_reason": "stop"}], "usage": None}
+    >>> [chunk["choices"][0]["delta"].get("content") for chunk in split(body)]
+    ['one ', 'two', None]
+    """
+    head = {name: body.get(name) for name in ("id", "model")}
+    chunks, last = [], []
+    for index, choice in enumerate(body["choices"]):
+        message = dict(choice.get("message") or {})
+        text = message.pop("content", None) or ""
+        pieces = text.split(" ") if isinstance(text, str) else [text]
+        deltas: list[Chunk] = [{"content": piece + " "} for piece in pieces[:-1]] if isinstance(text, str) else []
+        if pieces[-1]:
+            deltas.append({"content": pieces[-1]})
+        if calls := message.get("tool_calls"):
+            message["tool_calls"] = [{**call, "index": number} for number, call in enumerate(calls)]
+        rest = {name: value for name, value in message.items() if value is not None and name != "role"}
+        if rest.get("reasoning_content") or rest.get("thinking_blocks"):
+            deltas.insert(0, rest)
+        elif rest:
+            deltas.append(rest)
+        chunks += [{**head, "choices": [{"index": index, "delta": delta, "finish_reason": None}]} for delta in deltas]
+        end = {name: value for name, value in choice.items() if name not in ("message", "index")}
+        last.append({"index": index, "delta": {}, **end})
+    return [*chunks, {**head, "choices": last, "usage": body.get("usage"), "done": True}]
+
+
+async def _converted(source: Any) -> AsyncIterator[Chunk]:
+    """Chunks that LiteLLM's iterator made from another provider's events."""
+    if hasattr(source, "choices"):  # a whole answer: LiteLLM knows no stream of this provider
+        for chunk in split(source.model_dump(warnings=False)):
+            yield chunk
+        return
+    inner = getattr(source, "completion_stream", None)
+    if inner is None and getattr(source, "make_call", None) is not None:
+        inner = source.completion_stream = await source.make_call(client=None)  # not LiteLLM's global, unwatched client
+    if not hasattr(inner, "__aiter__"):
+        inner = source
+    async for item in inner:
+        if item is None or item == "None":
+            continue
+        if not _is_known(item):
+            item = source.chunk_creator(chunk=item)  # formats that only LiteLLM's wrapper can read
+            if item is None:
+                continue
+        yield plain(item)
+
+
+def _is_known(item: Any) -> bool:
+    return hasattr(item, "choices") or (isinstance(item, dict) and "is_finished" in item)
+
+
+def plain(item: Any) -> Chunk:
+    """A chunk object of LiteLLM as plain data."""
+    if isinstance(item, dict):
+        return _plain_generic(item)
+    choices = [
+        {
+            "index": getattr(choice, "index", 0),
+            "delta": choice.delta.model_dump(exclude_none=True, warnings=False),
+            "finish_reason": choice.finish_reason,
+        }
+        for choice in item.choices
+    ]
+    usage = getattr(item, "usage", None)
+    return {
+        "id": getattr(item, "id", None),
+        "model": getattr(item, "model", None),
+        "choices": choices,
+        "usage": usage.model_dump(exclude_none=True, warnings=False) if hasattr(usage, "model_dump") else usage,
+    }
+
+
+def _plain_generic(item: dict[str, Any]) -> Chunk:
+    """LiteLLM's older chunk: `text`, `tool_use`, `is_finished`, `finish_reason`, `usage`."""
+    delta: Chunk = {"content": item.get("text") or None}
+    if item.get("tool_use"):
+        delta["tool_calls"] = [item["tool_use"]]
+    usage = item.get("usage")
+    return {
+        "choices": [
+            {"index": 0, "delta": delta, "finish_reason": item.get("finish_reason") or None if item.get("is_finished") else None}
+        ],
+        "usage": dict(usage) if usage else None,
+    }

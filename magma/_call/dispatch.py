@@ -1,0 +1,319 @@
+"""The one door to LiteLLM: everything that imports it, calls it or knows its habits.
+
+`send` and `stream` run on the engine's loop. They take a frozen `Request`, hand LiteLLM copies, and
+return plain data in OpenAI's wire shape or raise a `ModelError`; no object or exception of LiteLLM
+leaves this file. Why each precaution is needed was measured; the reason stands beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import gc
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import ConfigError, ModelError, UnsupportedParamsError
+from . import failure
+from .chunks import carries, chunks_of, ends
+from .engine import Job, engine
+from .request import Answer, Request
+
+_INNER_TIMEOUT = 86_400.0  # constant, as it is part of LiteLLM's client key; the real deadline is the engine's
+_QUIET_IMPORT = {"LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # no .env, no price download
+_loading = threading.Lock()
+_litellm: Any = None
+_quiet: Any = None
+
+
+def loaded() -> bool:
+    """Whether LiteLLM is imported and made ready."""
+    return _litellm is not None
+
+
+def load() -> None:
+    """Imports LiteLLM quietly (1-3 s, once) and watches the HTTP clients that it will make for the engine.
+
+    Raises:
+        ConfigError: LiteLLM does not import, e.g. for a bad value in one of the 400 variables it reads.
+    """
+    with _loading:
+        if _litellm is None:
+            _import()
+
+
+def _import() -> None:
+    global _litellm, _quiet
+    ours = {name: value for name, value in _QUIET_IMPORT.items() if name not in os.environ}
+    if os.environ.get("LITELLM_LOG") == "":  # the empty value crashes its import
+        ours["LITELLM_LOG"] = "WARNING"
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    collecting = gc.isenabled()
+    gc.disable()  # a quarter of the import is collections of what is not garbage
+    try:
+        import litellm
+        from litellm.litellm_core_utils.litellm_logging import Logging
+    except Exception as error:
+        raise ConfigError(f"LiteLLM cannot be imported: {type(error).__name__}: {error}") from error
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if collecting:
+            gc.enable()
+    litellm.suppress_debug_info = True  # else it prints to stdout on errors
+    _quiet = _quiet_logging(Logging)
+    _litellm = litellm
+
+
+def version() -> str:
+    """LiteLLM's version, without importing it."""
+    from importlib.metadata import version as installed
+
+    return installed("litellm")
+
+
+def _quiet_logging(base: Any) -> Any:
+    """LiteLLM's logging object without its work for listeners: a quarter of a call, though nobody listens."""
+
+    class Quiet(base):  # type: ignore[misc]
+        def pre_call(self, *args: Any, **kwargs: Any) -> None: ...
+        def post_call(self, *args: Any, **kwargs: Any) -> None: ...
+        def success_handler(self, *args: Any, **kwargs: Any) -> None: ...
+        def failure_handler(self, *args: Any, **kwargs: Any) -> None: ...
+        async def async_success_handler(self, *args: Any, **kwargs: Any) -> None: ...
+        async def async_failure_handler(self, *args: Any, **kwargs: Any) -> None: ...
+        async def dispatch_success_handlers(self, *args: Any, **kwargs: Any) -> None: ...
+        async def dispatch_failure_handlers(self, *args: Any, **kwargs: Any) -> None: ...
+        def handle_sync_success_callbacks_for_async_calls(self, *args: Any, **kwargs: Any) -> None: ...
+        def response_cost_calculator(self, *args: Any, **kwargs: Any) -> None: ...
+        def _response_cost_calculator(self, *args: Any, **kwargs: Any) -> None: ...
+
+    return Quiet
+
+
+_LISTENERS = (
+    *("callbacks", "input_callback", "success_callback", "failure_callback", "_async_input_callback"),
+    *("_async_success_callback", "_async_failure_callback", "service_callback"),
+)
+
+
+def _listener(request: Request, messages: Any) -> dict[str, Any]:
+    """Our silent logging object; nothing when the host has callbacks of its own, which then work as ever."""
+    if any(getattr(_litellm, name, None) for name in _LISTENERS):
+        return {}
+    call_id = f"magma-{request.call}"
+    listener = _quiet(
+        model=request.model,
+        messages=messages,
+        stream=request.stream,
+        call_type=f"a{request.operation}",
+        start_time=datetime.datetime.now(),
+        litellm_call_id=call_id,
+        function_id=call_id,
+    )
+    return {"litellm_logging_obj": listener, "litellm_call_id": call_id}
+
+
+# --- what is sent ---------------------------------------------------------------------------------------
+
+
+def _arguments(request: Request, left_out: frozenset[str]) -> dict[str, Any]:
+    """The keyword arguments for LiteLLM: copies, because it changes what it is given."""
+    arguments = {name: _copy(value) for name, value in request.inputs.items()}
+    arguments |= {name: _copy(value) for name, value in request.params.items() if name not in left_out}
+    arguments |= {"model": request.model, "timeout": _INNER_TIMEOUT, "max_retries": 0, "num_retries": 0}
+    for name in ("api_base", "api_key", "api_version", "organization"):
+        if (value := getattr(request, name)) is not None:
+            arguments[name] = value
+    if request.extra_headers:
+        arguments["extra_headers"] = dict(request.extra_headers)
+    if request.stream:
+        options = arguments.get("stream_options") or {}
+        arguments |= {"stream": True, "stream_options": {**options, "include_usage": True}}
+    if "thinking" in arguments and "claude" in request.model:
+        # LiteLLM refuses it for ids that are newer than its table
+        arguments.setdefault("allowed_openai_params", ["thinking"])
+    arguments["_skip_mcp_handler"] = True  # 1.106 imports `mcp` for any `tools`; never reaches the wire
+    return arguments | _listener(request, arguments.get("messages"))
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copy(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_copy(item) for item in value]
+    return value
+
+
+async def _call(request: Request) -> tuple[Any, list[str]]:
+    """LiteLLM's answer and our warnings; parameters that the model does not take are left out where allowed."""
+    _watch_clients()
+    operation = getattr(_litellm, f"a{request.operation}")
+    key = (request.model, request.on_unsupported, tuple(request.params), str(request.params.get("reasoning_effort")))
+    left_out = _left_out.get(key, frozenset[str]())
+    try:
+        answer = await operation(**_arguments(request, left_out))
+    except _litellm.UnsupportedParamsError as error:
+        left_out = _may_leave_out(request, error)
+        answer = await operation(**_arguments(request, left_out))
+        _left_out[key] = left_out
+    return answer, [f"{name}={request.params[name]!r} was not sent: {request.model} does not take it" for name in sorted(left_out)]
+
+
+_left_out: dict[Any, frozenset[str]] = {}
+_CLASS_DEFAULTS = {"temperature": 0.0}
+
+
+def _may_leave_out(request: Request, error: Exception) -> frozenset[str]:
+    """The parameters that LiteLLM says the model does not take, if they may be left out; else raises."""
+    unsupported = frozenset(name for name in request.params if not _takes(request, name))
+    explicit = {name for name in unsupported if request.params[name] != _CLASS_DEFAULTS.get(name)}
+    if not unsupported or (explicit and request.on_unsupported != "drop"):
+        names = ", ".join(f"{name}={request.params[name]!r}" for name in sorted(explicit)) or failure.words(error)
+        raise UnsupportedParamsError(
+            f"{request.model} does not take {names}; leave it out, or set on_unsupported='drop' to have it left out",
+            provider=request.provider,
+            model=request.model,
+        )
+    return unsupported
+
+
+def _takes(request: Request, name: str) -> bool:
+    model, provider, *_ = _litellm.get_llm_provider(model=request.model, api_base=request.api_base, api_key="-")
+    try:
+        _litellm.get_optional_params(model=model, custom_llm_provider=provider, **{name: _copy(request.params[name])})
+    except _litellm.UnsupportedParamsError:
+        return False
+    except Exception:  # it says something else about the value alone: the real call will say it better
+        return True
+    return True
+
+
+def _watch_clients() -> None:
+    """From now on, every HTTP client that LiteLLM makes on the engine's loop is a watched one."""
+    cache = _litellm.in_memory_llm_clients_cache
+    if getattr(cache.set_cache, "magma", False):
+        return
+    original: Callable[..., Any] = cache.set_cache
+
+    def set_cache(key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if asyncio._get_running_loop() is engine().loop:
+            _watch(value)
+        return original(key, value, *args, **kwargs)
+
+    set_cache.magma = True  # type: ignore[attr-defined]
+    cache.set_cache = set_cache
+
+
+def _watch(client: Any) -> None:
+    import httpx
+
+    from .wire import watch
+
+    inner = getattr(client, "_client", None)
+    if isinstance(inner, httpx.AsyncClient) and inner is not _litellm.aclient_session:
+        watch(inner)
+
+
+# --- what comes back ------------------------------------------------------------------------------------
+
+
+async def send(request: Request) -> Answer:
+    """Asks once and returns the whole answer."""
+    from . import wire
+
+    exchange = wire.Exchange()
+    wire.current.set(exchange)
+    try:
+        answer, warnings = await _call(request)
+        body = _body(answer)
+        raw = exchange.json() if exchange.response is not None else None
+        wire.correct(body, raw)
+    except Exception as error:
+        raw, warnings = exchange.json(), []
+        if exchange.status != 200 or not _is_answer(raw):
+            raise _told(error, exchange, request) from _cause(error)
+        body = raw  # LiteLLM stumbled over a good answer (groq without service_tier)
+    _check(body, raw, exchange, request)
+    return Answer(body=body, status=exchange.status, request_id=exchange.request_id, warnings=warnings)
+
+
+def _body(answer: Any) -> dict[str, Any]:
+    if not hasattr(answer, "model_dump"):
+        raise TypeError(f"{type(answer).__name__} is not an answer")
+    body: dict[str, Any] = answer.model_dump(warnings=False)
+    return body
+
+
+def _is_answer(raw: Any) -> bool:
+    choices = raw.get("choices") if isinstance(raw, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return isinstance(first, dict) and isinstance(first.get("message"), dict)
+
+
+def _check(body: dict[str, Any], raw: Any, exchange: Any, request: Request) -> None:
+    """Raises where a good status hides an error or nothing at all."""
+    if isinstance(raw, dict) and raw.get("error") and not raw.get("choices"):
+        raise failure.reported(raw, exchange, request)
+    if exchange.response is not None and not isinstance(raw, (dict, list)):
+        raise failure.malformed(exchange, request, "the answer is not JSON")
+    if isinstance(raw, dict) and "choices" in raw and not _is_answer(raw):
+        raise failure.malformed(exchange, request, "the answer has no message")
+    if not _is_answer(body) or (isinstance(raw, (dict, list)) and not raw):
+        raise failure.malformed(exchange, request, "the answer has no message")
+
+
+def _told(error: Exception, exchange: Any, request: Request) -> ModelError:
+    raw = exchange.json() if exchange.status == 200 else None
+    if isinstance(raw, dict) and raw.get("error") and not isinstance(error, ModelError):
+        return failure.reported(raw, exchange, request)
+    return failure.translate(error, exchange, request)
+
+
+def _cause(error: Exception) -> Exception | None:
+    """LiteLLM's exception dies here, unless debugging: its texts and attributes hold keys, headers and paths."""
+    return error if os.environ.get("MAGMA_DEBUG") == "1" else None
+
+
+async def stream(request: Request, job: Job, bounds: Callable[[], float | None]) -> Answer:
+    """Asks once, gives each delta (an OpenAI chunk as plain data) to `job`, returns the answer without its body.
+
+    `bounds()` is when the next delta must have come; it is asked after each one that carries something.
+    """
+    from . import wire
+
+    exchange = wire.Exchange()
+    wire.current.set(exchange)
+    source = None
+    try:
+        source, warnings = await _call(request)
+        finished = False
+        async for chunk in chunks_of(source, exchange, request):
+            finished = finished or ends(chunk)
+            await job.give(chunk)
+            if carries(chunk):
+                job.expect(bounds())
+        if not finished:
+            raise failure.truncated(exchange, request)
+    except Exception as error:
+        raise _told(error, exchange, request) from _cause(error)
+    finally:
+        await _close(source, exchange)
+    return Answer(body={}, status=exchange.status, request_id=exchange.request_id, warnings=warnings)
+
+
+async def _close(source: Any, exchange: Any) -> None:
+    """Frees the connection at once; LiteLLM's wrapper would leave that to the garbage collector."""
+    for closing in (exchange.response, getattr(source, "completion_stream", None)):
+        close = getattr(closing, "aclose", None)
+        try:
+            if close is not None:
+                await close()
+        except Exception:  # a connection that is already gone
+            pass

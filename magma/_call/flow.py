@@ -1,0 +1,342 @@
+"""The line that every call walks, and the drivers that move it.
+
+`line` is one generator without I/O: it yields what it wants (`Ask`, `Sleep`, `Join`, `Load`) and is sent
+the outcome or thrown the error; it returns the `Response`. `walk` turns each wish into a source of items
+and hands a stream's deltas on. `run`, `arun` and the two iterators of `Stream` drive the walk: they
+differ only in how they wait. Whoever changes a rule changes `line`; whoever changes waiting, the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from .. import offline
+from ..errors import ConfigError, ModelError, StreamInterruptedError, TimeoutError
+from ..responses import Attempt, Response
+from . import dispatch, hooks
+from .assemble import Assembly
+from .chunks import carries, split
+from .engine import DELTA, ERROR, RESULT, Item, Job, Ready, Source, engine
+from .request import Answer, Ask, Join, Load, Request, Sleep, Step
+
+R = TypeVar("R", bound=Response)
+Parse = Callable[[Request, Answer], R]
+Line = Generator[Step, Any, R]
+Walk = Generator[Source | Response, Item | None, R]
+
+Answerer = Callable[[str, Mapping[str, Any], Mapping[str, Any]], "dict[str, Any] | None"]
+LOCAL: list[Answerer] = [offline.answer]
+"""Who can answer without a network, asked in turn: `offline/`, and scripted answers of `magma.testing`."""
+
+
+class Abandoned(Exception):
+    """Thrown into a walk whose stream is left early; what had arrived becomes the response."""
+
+
+# --- the line -------------------------------------------------------------------------------------------
+
+
+def line(request: Request, parse: Parse[R], *, joins: bool = True) -> Line[R]:
+    """One call from its request to its response. `joins`: may wait for an identical call in flight."""
+    began = time.monotonic()
+    if "LANGFUSE_PUBLIC_KEY" in os.environ and "LANGFUSE_SECRET_KEY" in os.environ:
+        from . import trace
+
+        trace.install()
+    try:
+        changed = hooks.before_call(request)
+        if isinstance(changed, Response):
+            response: Any = changed
+        else:
+            request = changed
+            response = yield from _answered(request, parse, joins, began)
+        hooks.tell("after_call", request, response)
+        return response  # type: ignore[no-any-return]
+    except Exception as error:
+        hooks.tell("on_error", request, error)
+        raise
+    finally:
+        hooks.tell("closed", request)
+
+
+def _answered(request: Request, parse: Parse[R], joins: bool, began: float) -> Line[R]:
+    """The response, out of the cache or from the provider."""
+    if request.cache is None:
+        answer, attempts = yield from _asked(request, began)
+        return _finished(request, parse, answer, attempts, began)
+    cache, key = request.cache, request.fingerprint()
+    while True:
+        stored = cache.get(key)
+        if stored is not None:
+            return _hit(request, parse, stored, began)
+        leads, flight = (True, None) if request.stream or not joins else cache.lead_or_join(key)
+        if leads:
+            break
+        assert flight is not None
+        joined = yield Join(flight, None)
+        if joined is not None:
+            return _hit(request, parse, joined, began)
+    answer = None
+    try:
+        answer, attempts = yield from _asked(request, began)
+        response = _finished(request, parse, answer, attempts, began)
+        answer = answer if _is_worth_keeping(answer) else None
+        if answer is not None:
+            cache.put(key, answer)
+        return response
+    except BaseException:
+        answer = None
+        raise
+    finally:
+        if flight is not None:
+            cache.land(key, flight, answer)
+
+
+def _asked(request: Request, began: float) -> Generator[Step, Any, tuple[Answer, list[Attempt]]]:
+    """The provider's answer after at most `1 + max_retries` requests, each in `attempts`."""
+    local = _local(request)
+    if local is not None:
+        return (yield Ask(request, None, began, local)), []
+    if not dispatch.loaded():
+        yield Load()
+        began = time.monotonic()  # importing LiteLLM is not the provider's time
+    from . import retry
+
+    retry.budget(request).count_call()
+    deadline = None if request.timeout.total is None else began + request.timeout.total
+    first = began + request.timeout.first_token if request.stream and request.timeout.first_token is not None else None
+    attempts: list[Attempt] = []
+    while True:
+        started = time.monotonic()
+        try:
+            answer = yield Ask(request, deadline, began)
+        except ModelError as error:
+            wait = None if error.partial is not None else retry.wait_before_next(request, error, len(attempts) + 1, _earliest(deadline, first))
+            attempts.append(_attempt(request, started, len(attempts) + 1, error=error, wait=wait))
+            if wait is None:
+                error.attempts = tuple(attempts)
+                raise
+            hooks.tell("on_retry", request, error, wait)
+            yield Sleep(wait)
+        else:
+            attempts.append(_attempt(request, started, len(attempts) + 1, answer=answer))
+            return answer, attempts
+
+
+def _attempt(
+    request: Request,
+    started: float,
+    number: int,
+    *,
+    error: ModelError | None = None,
+    answer: Answer | None = None,
+    wait: float | None = None,
+) -> Attempt:
+    told = error if error is not None else answer
+    return Attempt(
+        number=number,
+        model=request.model,
+        status_code=error.status_code if error is not None else answer.status if answer is not None else None,
+        error=None if error is None else f"{type(error).__name__}: {error}",
+        seconds=time.monotonic() - started,
+        wait=wait or 0.0,
+        request_id=getattr(told, "request_id", None),
+    )
+
+
+def _finished(request: Request, parse: Parse[R], answer: Answer, attempts: list[Attempt], began: float) -> R:
+    response = parse(request, answer)
+    changes = {"attempts": tuple(attempts), "latency": time.monotonic() - began}
+    return msgspec.structs.replace(response, **changes)
+
+
+def _hit(request: Request, parse: Parse[R], answer: Answer, began: float) -> R:
+    from ..responses import Cost
+
+    response = parse(request, answer)
+    free = Cost(0.0, input=0.0, output=0.0, source="cache")
+    return msgspec.structs.replace(response, cached=True, cost=free, cost_reason=None, latency=time.monotonic() - began)
+
+
+def _is_worth_keeping(answer: Answer) -> bool:
+    """Errors, refusals and truncated answers are not stored."""
+    choices = answer.body.get("choices")
+    if not answer.complete or choices is None:
+        return answer.complete
+    return all(
+        choice.get("finish_reason") in ("stop", "tool_calls") and not (choice.get("message") or {}).get("refusal")
+        for choice in choices
+    )
+
+
+def _local(request: Request) -> Answer | None:
+    """An answer without a network; a ConfigError where a network is forbidden."""
+    for answerer in LOCAL:
+        body = answerer(request.model, request.inputs, request.params)
+        if body is not None:
+            return Answer(body=body)
+    if os.environ.get("MAGMA_ALLOW_REQUESTS", "1").strip().lower() in ("0", "false", "no", "off"):
+        raise ConfigError(
+            f"MAGMA_ALLOW_REQUESTS=0 forbids asking {request.model}; use offline/echo, magma.testing.enqueue or a cassette"
+        )
+    return None
+
+
+# --- from wishes to sources -----------------------------------------------------------------------------
+
+
+def walk(line: Line[R], emit: Callable[[dict[str, Any]], Response | None] | None = None) -> Walk[R]:
+    """Moves the line: yields a source whenever an item is needed, and the deltas of a stream as they come.
+
+    Args:
+        line: the line.
+        emit: makes what a stream's consumer gets out of a chunk (None: nothing); only for streams.
+    """
+    try:
+        step = next(line)
+        while True:
+            source = _open(step)
+            assembly = Assembly(step.request) if isinstance(step, Ask) and step.request.stream else None
+            try:
+                kind, value = yield from _outcome(source, assembly, emit)
+            except Abandoned as left:
+                partial = assembly.answer(complete=False) if assembly is not None else Answer(body={}, complete=False)
+                if not isinstance(step, Ask) or assembly is None or not assembly.began:
+                    raise
+                step = line.send(partial)
+                raise AssertionError("a line that got its answer asks no more") from left
+            finally:
+                source.cancel()
+            if kind == ERROR:
+                error = _midway(value, assembly) if assembly is not None and assembly.began else value
+                step = line.throw(error)
+            else:
+                step = line.send(assembly.answer(value) if assembly is not None else value)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    finally:
+        line.close()
+
+
+def _outcome(source: Source, assembly: Assembly | None, emit: Any) -> Generator[Any, Any, Item]:
+    while True:
+        item = yield source
+        if item[0] != DELTA or assembly is None:
+            return item  # type: ignore[no-any-return]
+        assembly.add(item[1])
+        delta = emit(item[1]) if emit is not None else None
+        if delta is not None:
+            yield delta
+
+
+def _midway(error: Exception, assembly: Assembly) -> Exception:
+    """The error of a stream that had begun: it holds what had arrived, and is not asked for again."""
+    if not isinstance(error, ModelError):
+        return error
+    partial = assembly.partial()
+    if isinstance(error, TimeoutError):
+        error.partial, error.retryable = partial, False
+        return error
+    state = {**error.__dict__, "partial": partial, "retryable": False}
+    interrupted = StreamInterruptedError(f"the stream broke after {assembly.count} deltas: {error}")
+    interrupted.__dict__.update(state)
+    return interrupted
+
+
+def _open(step: Step) -> Source:
+    """The source of a wish's outcome."""
+    if isinstance(step, Ask):
+        return _open_ask(step)
+    if isinstance(step, Sleep):
+        return engine().start(lambda job: asyncio.sleep(step.seconds))
+    if isinstance(step, Load):
+        return engine().start(_load)
+    flight = step.flight
+    return engine().start(lambda job: asyncio.shield(asyncio.wrap_future(flight)))
+
+
+async def _load(job: Job) -> None:
+    dispatch.load()
+
+
+def _open_ask(step: Ask) -> Source:
+    if step.local is not None:
+        if not step.request.stream:
+            return Ready((RESULT, step.local))
+        answer = step.local
+        return Ready(*((DELTA, chunk) for chunk in split(answer.body)), (RESULT, answer))
+    request, timeout, now = step.request, step.request.timeout, time.monotonic()
+    attempt = None if timeout.attempt is None else now + timeout.attempt
+    if not request.stream:
+        bound = _earliest(step.deadline, attempt)
+        overdue = _overdue(request, bound is not None and bound == attempt != step.deadline)
+        return engine().start(lambda job: dispatch.send(request), bound=bound, overdue=overdue)
+    first = None if timeout.first_token is None else step.began + timeout.first_token
+    bound = _earliest(step.deadline, attempt, first)
+    overdue = _overdue(request, bound is not None and bound == attempt and bound not in (step.deadline, first))
+
+    def next_bound() -> float | None:
+        idle = None if timeout.idle is None else time.monotonic() + timeout.idle
+        return _earliest(step.deadline, idle)
+
+    return engine().start(lambda job: dispatch.stream(request, job, next_bound), bound=bound, overdue=overdue)
+
+
+def _earliest(*bounds: float | None) -> float | None:
+    return min((bound for bound in bounds if bound is not None), default=None)
+
+
+def _overdue(request: Request, again: bool) -> Callable[[], Exception]:
+    """Makes the error for a passed deadline; only one attempt's own bound leaves time to ask again."""
+
+    def error() -> Exception:
+        parts = ((name, getattr(request.timeout, name)) for name in request.timeout.__slots__)
+        bounds = ", ".join(f"{name}={value:g}" for name, value in parts if value is not None)
+        text = f"{request.model}: not answered in time (timeout: {bounds} s)"
+        return TimeoutError(text, provider=request.provider, model=request.model, retryable=again)
+
+    return error
+
+
+# --- drivers --------------------------------------------------------------------------------------------
+
+
+def run(request: Request, parse: Parse[R]) -> R:
+    """Walks the line in this thread."""
+    moving: Any = walk(line(request, parse, joins=asyncio._get_running_loop() is None))
+    try:
+        item = None
+        while True:
+            item = moving.send(item).take()
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    finally:
+        moving.close()
+
+
+async def arun(request: Request, parse: Parse[R]) -> R:
+    """Walks the line in this task, on asyncio or trio."""
+    moving: Any = walk(line(request, parse))
+    try:
+        item = None
+        while True:
+            item = await moving.send(item).atake()
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    finally:
+        moving.close()
+
+
+def forsake(walk: Any, source: Source) -> None:
+    """Ends a walk whose stream was garbage collected: on the engine's loop, never inside the finaliser."""
+    if isinstance(source, Job):
+        source.cancel()
+        source.later(walk.close)
+    else:
+        walk.close()

@@ -1,0 +1,161 @@
+"""The frozen thing about to be sent, what comes back from the provider, and the steps of the line."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from concurrent.futures import Future
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from ..errors import ConfigError, is_secret_name
+from ..messages import own
+from .timeout import Timeout
+
+if TYPE_CHECKING:
+    from .cache import Cache
+
+_numbers = itertools.count(1)
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One call, decided: nothing about it changes after the `before_call` hooks.
+
+    A hook changes it by returning `request.with_(temperature=0)` or `request.with_(messages=[…])`.
+    """
+
+    operation: str
+    """The LiteLLM function, e.g. "completion"."""
+    model: str
+    """The id as LiteLLM spells it, e.g. "gemini/gemini-2.0-flash"."""
+    provider: str
+    """The first part of `model`."""
+    inputs: MappingProxyType[str, Any]
+    """What belongs to this call: for chat `messages`, `tools`, `tool_choice`, `response_format`."""
+    params: MappingProxyType[str, Any]
+    """What belongs to the handle: set parameters and `extra`, nothing unset."""
+    stream: bool = False
+    """Whether the answer is wanted in pieces."""
+    api_base: str | None = None
+    api_key: str | None = None
+    api_version: str | None = None
+    organization: str | None = None
+    extra_headers: MappingProxyType[str, str] = MappingProxyType({})
+    timeout: Timeout = Timeout()
+    max_retries: int = 2
+    on_unsupported: str = "raise"
+    cache: Cache | None = None
+    call: int = 0
+    """Number of the call in this process; the same for all requests of one call."""
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages of a chat request; empty for other operations."""
+        messages: list[dict[str, Any]] = self.inputs.get("messages", [])
+        return messages
+
+    def with_(self, **changes: Any) -> Request:
+        """A changed copy: names of fields and inputs replace them, every other name is a parameter (None removes it)."""
+        fields, inputs, params = {}, dict(self.inputs), dict(self.params)
+        for name, value in changes.items():
+            if name in ("call", "operation", "provider"):
+                raise ConfigError(f"request.{name} cannot be changed")
+            if name == "params":
+                params = dict(value)
+            elif name in ("messages", "tools", "tool_choice", "response_format"):
+                inputs[name] = own(value, name)
+            elif name in self.__struct_fields__:
+                fields[name] = value
+            elif value is None:
+                params.pop(name, None)
+            else:
+                params[name] = own(value, name)
+        if "model" in fields:
+            fields["provider"] = str(fields["model"]).partition("/")[0]
+        inputs = {name: value for name, value in inputs.items() if value is not None}
+        return msgspec.structs.replace(self, inputs=frozen(inputs), params=frozen(params), **fields)
+
+    def fingerprint(self) -> str:
+        """The cache key: everything that can change the answer, nothing that cannot (keys, timeouts, retries, stream)."""
+        params = {name: value for name, value in self.params.items() if not is_secret_name(name)}
+        headers = {name: value for name, value in self.extra_headers.items() if not is_secret_name(name)}
+        where = (self.operation, self.model, self.api_base, self.api_version, headers)
+        whole = msgspec.json.encode((where, dict(self.inputs), params), order="deterministic")
+        return hashlib.blake2b(whole, digest_size=16).hexdigest()
+
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets that travel with this request, for redaction."""
+        named = itertools.chain(self.params.items(), self.extra_headers.items())
+        found = [str(value).removeprefix("Bearer ") for name, value in named if is_secret_name(name)]
+        return (*found, self.api_key) if self.api_key else tuple(found)
+
+    def __repr__(self) -> str:
+        return f"<Request {self.operation} {self.model} {', '.join(sorted(self.params))}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {name: getattr(self, name) for name in self.__struct_fields__}
+        state |= {name: dict(state[name]) for name in ("inputs", "params", "extra_headers")}
+        return _restore, (state,)
+
+
+def _restore(state: dict[str, Any]) -> Request:
+    return Request(**state | {name: frozen(state[name]) for name in ("inputs", "params", "extra_headers")})
+
+
+def frozen(values: dict[str, Any]) -> MappingProxyType[str, Any]:
+    """A read-only view of `values`."""
+    return MappingProxyType(values)
+
+
+def next_call() -> int:
+    """The number of a new call."""
+    return next(_numbers)
+
+
+class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the provider answered, as plain data: what dispatch returns, the cache stores and `_parse` reads."""
+
+    body: dict[str, Any]
+    """In OpenAI's wire shape."""
+    status: int | None = None
+    request_id: str | None = None
+    warnings: list[str] = []
+    """What was sent differently from what was asked."""
+    complete: bool = True
+    """False for what had arrived of a stream that was left early."""
+    first_token: float | None = None
+    """Seconds from the call to the first delta of a stream."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Step: ask the provider. The line is sent the `Answer`, or thrown the `ModelError`."""
+
+    request: Request
+    deadline: float | None
+    """When the whole call must have ended, on the monotonic clock."""
+    began: float
+    """When the call began, on the same clock."""
+    local: Answer | None = None
+    """An answer that needs no network."""
+
+
+class Sleep(msgspec.Struct, frozen=True):
+    """Step: wait. The line is sent None."""
+
+    seconds: float
+
+
+class Join(msgspec.Struct, frozen=True):
+    """Step: wait for an identical call in flight. The line is sent its `Answer`, or None if it came to nothing."""
+
+    flight: Future[Answer | None]
+    deadline: float | None
+
+
+class Load(msgspec.Struct, frozen=True):
+    """Step: have LiteLLM imported, before any clock runs. The line is sent None."""
+
+
+Step: TypeAlias = Ask | Sleep | Join | Load

@@ -1,0 +1,209 @@
+"""A response arriving in pieces, for sync and async loops alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from ..errors import ModelError
+from ..responses import Response
+from . import flow
+from .chunks import split
+from .request import Request
+
+R = TypeVar("R", bound=Response)
+Emit = Callable[[dict[str, Any]], "R | None"]
+
+
+class Stream(Generic[R]):
+    """The deltas of one answer, in order: `for delta in stream` or `async for delta in stream`.
+
+    Nothing is asked before the first delta is wanted. After the end `.response` is the whole answer with
+    usage and cost. Leaving early by `close()`, a `with` block, an exception or garbage collection closes the
+    connection; what had arrived is then `.response`, except after garbage collection.
+
+    Raises, while iterating:
+        StreamInterruptedError: the stream broke after its first delta; `.partial` holds what had arrived.
+        TimeoutError: no (further) delta in time, with `.partial` likewise.
+        ModelError: as for an unstreamed call, before the first delta.
+    """
+
+    def __init__(self, request: Request, parse: flow.Parse[R], emit: Emit[R]) -> None:
+        self._request = request
+        self._began = time.monotonic()
+        self._first: float | None = None
+        self._count = 0
+        self._emit = emit
+        self._replay: list[R] = []
+        self._response: R | None = None
+        self._error: BaseException | None = None
+        self._source: Any = None
+        self._walk: Any = flow.walk(flow.line(request, parse), emit)
+        self._done = False
+
+    @property
+    def response(self) -> R:
+        """The whole answer, once the stream has ended.
+
+        Raises:
+            RuntimeError: the stream has not ended, or not well.
+        """
+        if self._response is None:
+            state = "ended with an error" if self._done else "has not ended"
+            raise RuntimeError(f"the stream {state}: there is no response; read all deltas first")
+        return self._response
+
+    def consume(self) -> Texts:
+        """The text alone, piece by piece; for sync and async loops and FastAPI's `StreamingResponse`."""
+        return Texts(self)
+
+    # The two drivers: they differ in one word.
+
+    def __iter__(self) -> Iterator[R]:
+        return self
+
+    def __next__(self) -> R:
+        try:
+            out = self._move(None)
+            while not isinstance(out, Response):
+                out = self._move(out.take())
+            return out  # type: ignore[return-value]
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def __aiter__(self) -> AsyncIterator[R]:
+        return self
+
+    async def __anext__(self) -> R:
+        try:
+            out = self._move(None)
+            while not isinstance(out, Response):
+                out = self._move(await out.atake())
+            return out  # type: ignore[return-value]
+        except StopIteration:
+            raise StopAsyncIteration from None
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def _move(self, item: Any) -> Any:
+        """One step of the walk: a source to wait on, or a delta; StopIteration after the last."""
+        if self._done:
+            return self._next_replayed()
+        try:
+            out = self._walk.send(item)
+        except StopIteration as stop:
+            self._finish(stop.value)
+            return self._next_replayed()
+        if isinstance(out, Response):
+            self._count += 1
+            if self._first is None:
+                self._first = time.monotonic() - self._began
+        else:
+            self._source = out
+        return out
+
+    def _finish(self, response: R) -> None:
+        self._done = True
+        self._response = msgspec.structs.replace(response, first_token=self._first)
+        if not self._count:  # a cache hit or a hook's own response: it streams too
+            body = response.raw if response.raw.get("choices") else _body_of(response)
+            deltas = (self._emit(chunk) for chunk in split(body))
+            self._replay = [delta for delta in deltas if delta is not None][::-1]
+
+    def _next_replayed(self) -> R:
+        if not self._replay:
+            raise StopIteration
+        return self._replay.pop()
+
+    def _fail(self, error: BaseException) -> None:
+        self._done, self._error = True, error
+        self._walk.close()
+
+    # Leaving.
+
+    def close(self) -> None:
+        """Ends the stream now and closes its connection; a second time does nothing."""
+        if self._done:
+            self._replay.clear()
+            return
+        try:
+            self._walk.throw(flow.Abandoned())
+        except StopIteration as stop:
+            self._finish(stop.value)
+            self._replay.clear()
+        except (flow.Abandoned, ModelError, TypeError):
+            pass
+        self._done = True
+        self._walk.close()
+
+    async def aclose(self) -> None:
+        """As `close`, for async code."""
+        self.close()
+
+    def __enter__(self) -> Stream[R]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Stream[R]:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        source = getattr(self, "_source", None)
+        if source is not None and not self._done:
+            flow.forsake(self._walk, source)  # hooks and locks have no place in a finaliser
+
+    def __repr__(self) -> str:
+        state = "ended" if self._done else f"{self._count} deltas so far"
+        return f"<Stream {self._request.model} {state}>"
+
+
+class Texts:
+    """The text of a stream, piece by piece, for `for` and `async for`."""
+
+    def __init__(self, stream: Stream[Any]) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        for delta in self._stream:
+            if delta.content:
+                return str(delta.content)
+        raise StopIteration
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        async for delta in self._stream:
+            if delta.content:
+                return str(delta.content)
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Ends the stream."""
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        """Ends the stream."""
+        self._stream.close()
+
+
+def _body_of(response: Response) -> dict[str, Any]:
+    return {"choices": [{"message": {"content": str(response.content)}, "finish_reason": "stop"}], "usage": None}

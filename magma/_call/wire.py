@@ -1,0 +1,193 @@
+"""What really happened on the wire, whatever LiteLLM makes of it.
+
+LiteLLM invents facts (a finish_reason, zero tokens) and follows redirects. So its HTTP clients are
+*watched*: every response of a dispatch is noted in its `Exchange`, a redirect is refused before it is
+followed, and OpenAI-style event streams are read here, event by event. httpx in, plain data out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import httpx
+import msgspec
+
+
+class Redirected(httpx.TransportError):
+    """The provider answered with a redirect; following it would hand prompt and key to somebody else."""
+
+
+class Exchange:
+    """The HTTP traffic of one dispatch."""
+
+    __slots__ = ("error", "redirect", "requests", "response")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.response: httpx.Response | None = None
+        self.error: Exception | None = None
+        self.redirect: str | None = None
+
+    @property
+    def status(self) -> int | None:
+        """Status of the last response."""
+        return None if self.response is None else self.response.status_code
+
+    @property
+    def content(self) -> bytes:
+        """The body of the last response as far as it was read."""
+        return getattr(self.response, "_content", b"")
+
+    def json(self) -> Any:
+        """The body of the last response, decoded; None when it is not JSON."""
+        try:
+            return msgspec.json.decode(self.content)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+    def header(self, *names: str) -> str | None:
+        """The first of these headers that the last response has."""
+        headers = {} if self.response is None else self.response.headers
+        return next((headers[name] for name in names if name in headers), None)
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the request."""
+        return self.header("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "cf-ray")
+
+
+current: ContextVar[Exchange | None] = ContextVar("magma_exchange", default=None)
+
+
+class Watched(httpx.AsyncBaseTransport):
+    """A transport that notes what passes and refuses redirects."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self.inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """As httpx's."""
+        exchange = current.get()
+        if exchange is None:
+            return await self.inner.handle_async_request(request)
+        exchange.requests += 1
+        exchange.response = None
+        try:
+            response = await self.inner.handle_async_request(request)
+        except Exception as error:
+            exchange.error = error
+            raise
+        exchange.response = response
+        if response.is_redirect:
+            exchange.redirect = response.headers.get("location", "")
+            await response.aclose()
+            raise Redirected(f"redirected with status {response.status_code}")
+        return response
+
+    async def aclose(self) -> None:
+        """As httpx's."""
+        await self.inner.aclose()
+
+
+def watch(client: httpx.AsyncClient) -> None:
+    """Makes the client's transports watched ones."""
+    if not isinstance(client._transport, Watched):
+        client._transport = Watched(client._transport)
+    for pattern, transport in client._mounts.items():
+        if transport is not None and not isinstance(transport, Watched):
+            client._mounts[pattern] = Watched(transport)
+
+
+class Events:
+    """A decoder of server-sent events: `feed` bytes, get the data of each event that is complete.
+
+    Comments (keep-alives), ids and event names are left out; lines may end in LF, CRLF or CR.
+    https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+
+    >>> events = Events()
+    >>> list(events.feed(b": ping\\n\\ndata: {}\\r\\n\\r")), list(events.feed(b"\\ndata: [DONE]\\n\\n"))
+    ([b'{}'], [b'[DONE]'])
+    """
+
+    __slots__ = ("_data", "_rest", "_started")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+        self._started = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The data of the events that `chunk` completes."""
+        text = self._rest + chunk if self._rest else chunk
+        if not self._started:
+            if len(text) < 3 and b"\xef\xbb\xbf".startswith(text):
+                self._rest = text
+                return
+            text, self._started = text.removeprefix(b"\xef\xbb\xbf"), True
+        cut = max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1  # a last CR may be half a CRLF
+        self._rest = text[cut:]
+        for line in text[:cut].splitlines():
+            if not line:
+                yield from self._event()
+            elif line.startswith(b"data:"):
+                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+
+    def end(self) -> Iterator[bytes]:
+        """The data of an event that the end of the stream completes."""
+        yield from self.feed(b"\n\n" if not self._rest.endswith(b"\r") else b"\n\r\n")
+        yield from self._event()
+
+    def _event(self) -> Iterator[bytes]:
+        if self._data:
+            data = b"\n".join(self._data)
+            self._data.clear()
+            yield data
+
+
+async def event_data(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The data of each server-sent event of a response, as it comes."""
+    events = Events()
+    async for chunk in response.aiter_bytes():
+        for data in events.feed(chunk):
+            yield data
+    for data in events.end():
+        yield data
+
+
+_REASONS = (("stop_reason",), ("stopReason",), ("done_reason",), ("candidates", 0, "finishReason"))
+_KNOWN = frozenset(
+    "stop length tool_calls content_filter function_call end_turn max_tokens stop_sequence tool_use refusal pause_turn"
+    " guardrail_intervened content_filtered model_context_window_exceeded load unload"
+    " stop max_tokens safety recitation language other blocklist prohibited_content spii"
+    " malformed_function_call image_safety unexpected_tool_call complete".split()
+)
+_USAGE = ("usage", "usageMetadata", "prompt_eval_count", "eval_count", "meta", "token_usage", "x_groq")
+
+
+def correct(body: dict[str, Any], raw: Any) -> None:
+    """Puts the provider's own facts back into an answer that LiteLLM converted: finish_reason and usage."""
+    if not isinstance(raw, dict):
+        return
+    if not any(raw.get(name) for name in _USAGE):
+        body["usage"] = None
+    theirs = raw.get("choices")
+    if isinstance(theirs, list):
+        for choice, their in zip(body.get("choices") or [], theirs, strict=False):
+            if isinstance(their, dict) and "finish_reason" in their:
+                choice["finish_reason"] = their["finish_reason"]
+        return
+    reason = next((found for path in _REASONS if (found := _dig(raw, path)) is not None), None)
+    if isinstance(reason, str) and reason.lower() not in _KNOWN:
+        for choice in body.get("choices") or []:
+            choice["finish_reason"] = reason
+
+
+def _dig(value: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value

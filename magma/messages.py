@@ -1,0 +1,127 @@
+"""What goes in: chat messages in OpenAI's shape, checked before anything is sent.
+
+`to_messages` turns everything a caller may pass (a str, a dict, a sequence of dicts) into a list of
+plain dicts that are magma's own copies: the caller's objects are never changed, nor held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .errors import ConfigError
+
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+SHAPE = 'a str, a message {"role": "user", "content": "…"}, or a sequence of messages'
+
+
+def to_messages(messages: Any, system_prompt: str | None = None) -> list[dict[str, Any]]:
+    """`messages` as a list of plain dicts, the system prompt first.
+
+    A `system_prompt` before messages that begin with a system message is joined to it by a blank line.
+
+    >>> to_messages("Hi", system_prompt="Be brief.")
+    [{'role': 'system', 'content': 'Be brief.'}, {'role': 'user', 'content': 'Hi'}]
+
+    Raises:
+        ConfigError: empty, wrong-typed or malformed messages, naming the message and the way out.
+    """
+    result = [_message(message, where) for where, message in _items(messages)]
+    if system_prompt is None:
+        return result
+    if not isinstance(system_prompt, str):
+        raise ConfigError(f"system_prompt must be a str, not {_kind(system_prompt)}")
+    _check_text(system_prompt, "system_prompt")
+    if result[0]["role"] == "system" and isinstance(result[0]["content"], str):
+        result[0]["content"] = f"{system_prompt}\n\n{result[0]['content']}"
+    elif result[0]["role"] == "system":
+        result[0]["content"] = [{"type": "text", "text": system_prompt}, *(result[0]["content"] or [])]
+    else:
+        result.insert(0, {"role": "system", "content": system_prompt})
+    return result
+
+
+def _items(messages: Any) -> list[tuple[str, Any]]:
+    if isinstance(messages, str):
+        if not messages.strip():
+            raise ConfigError("messages is an empty text: give the model something to answer")
+        return [("messages", {"role": "user", "content": messages})]
+    if isinstance(messages, Mapping):
+        return [("messages", messages)]
+    if messages is None or isinstance(messages, (bytes, bytearray)) or not isinstance(messages, Sequence):
+        raise ConfigError(f"messages must be {SHAPE}; not {_kind(messages)}")
+    if not messages:
+        raise ConfigError(f"messages is empty: give {SHAPE}")
+    return [(f"messages[{index}]", message) for index, message in enumerate(messages)]
+
+
+def _message(message: Any, where: str) -> dict[str, Any]:
+    if not isinstance(message, Mapping):
+        raise ConfigError(f'{where} must be a message {{"role": …, "content": …}}, not {_kind(message)}')
+    role = message.get("role")
+    if role not in ROLES:
+        raise ConfigError(f"{where}: role {role!r} does not exist; use one of {', '.join(ROLES)}")
+    _check_content(message, where)
+    return {str(name): own(value, f"{where}.{name}") for name, value in message.items()}
+
+
+def _check_content(message: Mapping[str, Any], where: str) -> None:
+    content, role = message.get("content"), message["role"]
+    if content is None:
+        if role == "assistant" and (message.get("tool_calls") or message.get("function_call")):
+            return
+        raise ConfigError(f"{where}: a {role} message needs content, a str or a list of blocks")
+    if isinstance(content, str):
+        return
+    if not isinstance(content, (list, tuple)):
+        raise ConfigError(f"{where}: content must be a str or a list of blocks, not {_kind(content)}")
+    if not content:
+        raise ConfigError(f"{where}: content is an empty list; give at least one block")
+    for index, block in enumerate(content):
+        if not isinstance(block, Mapping) or not isinstance(block.get("type"), str):
+            raise ConfigError(
+                f'{where}: content[{index}] must be a block such as {{"type": "text", "text": "…"}}, not {_kind(block)}'
+            )
+
+
+def own(value: Any, where: str) -> Any:
+    """A deep copy of plain data; what JSON cannot carry is a `ConfigError` that names the place."""
+    if isinstance(value, str):
+        _check_text(value, where)
+        return str(value)
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise ConfigError(f"{where} is {value}, which JSON cannot carry")
+        return value
+    if isinstance(value, Mapping):
+        return {_name(name, where): own(item, f"{where}.{name}") for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [own(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    raise ConfigError(f"{where} is {_kind(value)}, which JSON cannot carry; use str, number, bool, None, list or dict")
+
+
+def _name(name: Any, where: str) -> str:
+    if not isinstance(name, str):
+        raise ConfigError(f"{where}: the key {name!r} is {_kind(name)}; JSON keys are str")
+    _check_text(name, where)
+    return name
+
+
+def _check_text(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        lone = text[error.start]
+        raise ConfigError(
+            f"{where} holds a lone surrogate {lone!r} at character {error.start}, which UTF-8 cannot carry; "
+            "decode the text with errors='replace' first"
+        ) from None
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"

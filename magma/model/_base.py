@@ -1,0 +1,226 @@
+"""`Handle`: what all model types share. A frozen value that knows how to become a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
+from urllib.parse import urlsplit
+
+from pydantic import ConfigDict, SecretStr, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from .. import profiles
+from ..errors import ConfigError, is_secret_name
+from ._frozen import thaw
+from ._settle import settle
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from .._call.cache import Cache
+    from .._call.request import Request
+
+H = TypeVar("H")
+
+
+class Handle:
+    """A model as a value. Subclasses add fields, `_inputs` (what they send) and `_parse` (what they return)."""
+
+    __slots__ = ()
+
+    operation: ClassVar[str]
+    """The LiteLLM function, e.g. "completion"."""
+    model_type: ClassVar[str]
+    """The type's name, e.g. "chat_completion"."""
+    env_name: ClassVar[str]
+    """The part of environment variables that names the type, e.g. "MODEL"."""
+    connection: ClassVar[frozenset[str]] = frozenset(
+        "id api_base api_key api_version organization timeout max_retries cache on_unsupported extra_headers extra".split()
+    )
+    """Fields that say how to reach the model; every other field is a parameter that is sent."""
+
+    if TYPE_CHECKING:  # the fields that every type has; each class declares them with their bounds
+
+        @property
+        def id(self) -> str: ...
+
+        @property
+        def extra(self) -> Mapping[str, Any]: ...
+
+        __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def provider(self) -> str:
+        """The provider's name as LiteLLM spells it, e.g. "gemini" for the id "google/gemini-2.0-flash"."""
+        name = self.id.partition("/")[0]
+        return profiles.ALIASES.get(name, name)
+
+    @property
+    def name(self) -> str:
+        """The id without its provider, e.g. "gpt-4o"."""
+        return self.id.partition("/")[2]
+
+    @property
+    def _response_cache(self) -> Cache | None:
+        """The cache, or None: as seed 001 spells it."""
+        return self.cache  # type: ignore[attr-defined,no-any-return]
+
+    def with_(self, **changes: Any) -> Self:
+        """A new handle of the same class with these fields changed, validated again.
+
+        `extra`, and keywords that are no field, are merged into `extra`; one set to None is removed.
+
+        >>> from magma import Model
+        >>> Model("openai/gpt-4o", temperature=0.7).with_(max_tokens=100)
+        Model('openai/gpt-4o', temperature=0.7, max_tokens=100)
+
+        Raises:
+            ConfigError: as the constructor.
+        """
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if "extra" in changes:
+            if not isinstance(changes["extra"], Mapping):
+                raise ConfigError(f"extra must be a dict, not {changes['extra']!r:.80}")
+            changes["extra"] = {**thaw(values["extra"]), **changes["extra"]}
+        new: Self = object.__new__(type(self))
+        _initialize(new, values | changes, environment=False)
+        return new
+
+    def __repr__(self) -> str:
+        shown = [repr(self.id)]
+        for name, field in self.__dataclass_fields__.items():
+            value = getattr(self, name)
+            if name in ("id", "extra") or value == field.default or (name == "extra_headers" and not value):
+                continue
+            shown.append(f"{name}={masked(name, value)}")
+        shown += [f"{name}={masked(name, value)}" for name, value in self.extra.items()]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def _request(self, inputs: dict[str, Any], *, stream: bool = False) -> Request:
+        """The frozen request of one call."""
+        from .._call.request import Request, frozen, next_call
+        from .._call.timeout import Timeout
+
+        me: Any = self
+        params = {name: getattr(me, name) for name in self._parameters() if getattr(me, name) is not None}
+        params = {name: list(value) if isinstance(value, tuple) else value for name, value in params.items()}
+        return Request(
+            operation=self.operation,
+            model=f"{self.provider}/{self.name}",
+            provider=self.provider,
+            inputs=frozen({name: value for name, value in inputs.items() if value is not None}),
+            params=frozen({**params, **self.extra}),
+            stream=stream,
+            api_base=me.api_base,
+            api_key=None if me.api_key is None else me.api_key.get_secret_value(),
+            api_version=me.api_version,
+            organization=me.organization,
+            extra_headers=frozen(dict(me.extra_headers or {})),
+            timeout=Timeout.for_call(me.timeout, stream=stream),
+            max_retries=me.max_retries,
+            on_unsupported=me.on_unsupported,
+            cache=me.cache,
+            call=next_call(),
+        )
+
+    @classmethod
+    def _parameters(cls) -> tuple[str, ...]:
+        return tuple(name for name in cls.__dataclass_fields__ if name not in cls.connection)
+
+
+def masked(name: str, value: Any) -> str:
+    """The repr of a value, its secrets hidden.
+
+    >>> masked("api_key", "sk-123"), masked("extra_headers", {"Authorization": "Bearer x", "X-Team": "a"})
+    ("'***'", "{'Authorization': '***', 'X-Team': 'a'}")
+    """
+    if isinstance(value, SecretStr) or (is_secret_name(name) and value is not None):
+        return "'***'"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {masked(str(key), item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)) and not isinstance(value, str):
+        inner = ", ".join(masked("", item) for item in value)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner},)" if len(value) == 1 else f"({inner})"
+    return repr(value)
+
+
+@dataclass_transform(frozen_default=True)
+def handle(cls: type[H]) -> type[H]:
+    """Makes a model type out of a class: a frozen pydantic dataclass whose constructor settles its keywords."""
+    config = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
+    made: Any = pydantic_dataclass(cls, frozen=True, slots=True, repr=False, config=config)
+    made.__pydantic_init__ = made.__init__
+
+    def __init__(self: Any, id: Any = None, /, **keywords: Any) -> None:
+        if id is not None:
+            if "id" in keywords:
+                raise TypeError(f"{type(self).__name__}() got the id twice")
+            keywords["id"] = id
+        _initialize(self, keywords)
+
+    __init__.__doc__ = cls.__doc__
+    made.__init__ = __init__
+    return made  # type: ignore[no-any-return]
+
+
+def _initialize(self: Any, keywords: dict[str, Any], *, environment: bool = True) -> None:
+    cls = type(self)
+    values, variables = settle(cls, keywords, environment=environment)
+    if not isinstance(values.get("id"), str):
+        got = "no id" if values.get("id") is None else f"{values['id']!r:.80}"
+        raise ConfigError(f'{cls.__name__} needs an id "provider/name" such as "openai/gpt-4o", got {got}')
+    try:
+        self.__pydantic_init__(**values)
+    except ValidationError as error:
+        raise ConfigError(_told(cls, error, variables)) from None
+    _check_id(self.id, cls)
+    _check_api_base(self.api_base, variables.get("api_base", f"{cls.__name__}.api_base"))
+    _check_headers(self.extra_headers, f"{cls.__name__}.extra_headers")
+
+
+def _told(cls: type, error: ValidationError, variables: Mapping[str, str]) -> str:
+    """The first thing that pydantic found wrong, in one sentence."""
+    found = error.errors(include_url=False, include_context=False)[0]
+    name = str(found["loc"][0]) if found["loc"] else "arguments"
+    messages = {one["msg"][0].lower() + one["msg"][1:] for one in error.errors() if str(one["loc"][:1]) == str(found["loc"][:1])}
+    value = "a secret" if is_secret_name(name) else f"{found['input']!r:.80}"
+    where = f"{variables[name]} ({cls.__name__}.{name})" if name in variables else f"{cls.__name__}.{name}"
+    return f"{where}: {' or '.join(sorted(messages))}; got {value}"
+
+
+def _check_id(id: str, cls: type) -> None:
+    provider, slash, name = id.partition("/")
+    if not slash or not provider.strip() or not name.strip() or id != id.strip() or any(ord(sign) < 32 for sign in id):
+        raise ConfigError(f'{cls.__name__}.id must be "provider/name" such as "openai/gpt-4o"; got {id!r:.80}')
+    provider = profiles.ALIASES.get(provider, provider)
+    if not profiles.is_provider(provider):
+        raise ConfigError(f"Provider `{provider}` not registered for type `{cls.model_type}`")  # type: ignore[attr-defined]
+
+
+def _check_api_base(url: str | None, where: str) -> None:
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{where} is not a URL: {error}") from None
+    del port
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError(f"{where} holds a user name or password before {parts.hostname}; give the key as api_key=")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{where} must be an http(s) URL such as 'http://localhost:8000/v1'; got {url!r:.80}")
+
+
+def _check_headers(headers: Mapping[str, Any] | None, where: str) -> None:
+    for name, value in (headers or {}).items():
+        if not isinstance(value, str) or any(sign in f"{name}{value}" for sign in "\r\n\0"):
+            raise ConfigError(f"{where}[{name!r}] must be a str in one line, not {masked(name, value)}")
+
+

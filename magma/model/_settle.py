@@ -1,0 +1,196 @@
+"""From the keywords of a constructor, and the environment, to the fields of a handle.
+
+Order: keyword > environment (`MAGMA_<TYPE>_DEFAULT_<FIELD>`) > class default. What is no field goes to
+`extra`, unless it looks like a misspelt field, or would switch off something that magma owns.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ConfigError, is_secret_name
+from ._frozen import FrozenDict, frozen_mapping, thaw
+
+# Parameters that LiteLLM or a provider knows: never taken for a misspelt field.
+KNOWN = frozenset(
+    """min_p top_a typical_p tfs top_n n best_of echo suffix min_tokens max_completion_tokens max_new_tokens num_predict
+    num_ctx num_gpu num_thread num_keep repeat_penalty repetition_penalty repeat_last_n length_penalty no_repeat_ngram_size
+    mirostat mirostat_eta mirostat_tau penalize_newline stop_sequences stop_token_ids bad_words ignore_eos logits_bias
+    dynatemp_range dynatemp_exponent dry_multiplier xtc_probability xtc_threshold guided_json guided_regex guided_choice
+    guided_grammar grammar json_schema response_format modalities audio prediction store metadata verbosity
+    prompt_cache_key prompt_cache_retention safety_identifier safety_settings web_search_options functions function_call
+    thinking thinking_config thinking_budget reasoning include_reasoning enable_thinking chat_template_kwargs extra_body
+    cache_control context_management betas anthropic_beta container mcp_servers seeds keep_alive format options raw
+    provider models route transforms plugins truncate documents citations input_type language region_name
+    aws_region_name aws_access_key_id aws_secret_access_key aws_session_token aws_profile_name aws_role_name
+    aws_session_name aws_bedrock_runtime_endpoint aws_web_identity_token guardrailConfig performanceConfig
+    vertex_project vertex_location vertex_credentials azure_ad_token azure_deployment deployment_id api_type project
+    custom_llm_provider allowed_openai_params drop_params additional_drop_params mock_response ssl_verify user_id
+    temperature_last use_beam_search skip_special_tokens spaces_between_special_tokens timeouts""".split()
+)
+
+_OWNED = {
+    "num_retries": "use max_retries",
+    "fallbacks": "use a Balancer",
+    "context_window_fallback_dict": "use a Balancer",
+    "model_list": "use a Balancer",
+    "model": "the id is the first argument",
+    "messages": "give them to the call",
+    "stream": "give it to the call",
+    "caching": "use cache",
+    "callbacks": "use register_hook",
+    "success_callback": "use register_hook",
+    "failure_callback": "use register_hook",
+    "logger_fn": "use register_hook",
+    "client": "magma owns all connections",
+    "shared_session": "magma owns all connections",
+    "acompletion": "call acall()",
+    "litellm_logging_obj": "use register_hook",
+}
+
+TEXTS = frozenset("id api_base api_key api_version organization user service_tier reasoning_effort on_unsupported".split())
+MAPPINGS = frozenset(("extra", "extra_headers", "logit_bias"))
+
+
+def settle(cls: Any, given: dict[str, Any], *, environment: bool = True) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of the fields, and which environment variable each comes from that comes from one."""
+    fields = cls.__dataclass_fields__
+    values = {name: value for name, value in given.items() if name in fields}
+    others = {name: value for name, value in given.items() if name not in fields}
+    variables: dict[str, str] = {}
+    if environment:
+        for name in fields:
+            variable = variable_of(cls, name)
+            text = os.environ.get(variable)
+            if text is not None and name not in values and not (name == "cache" and "enable_cache" in others):
+                values[name], variables[name] = from_text(name, text, variable), variable
+    _take_cache(values, others, environment)
+    if "base_url" in others and "api_base" not in given:
+        values["api_base"] = others.pop("base_url")
+    _take_api_keys(values, others)
+    _sort_out(cls, others)
+    extra = _mapping(values.get("extra"), variables.get("extra", f"{cls.__name__}.extra"))
+    if others or extra:
+        _sort_out(cls, thaw(extra), misspelt=False)
+        merged = {**thaw(extra), **frozen_mapping(others, "extra")}
+        values["extra"] = frozen_mapping({name: value for name, value in merged.items() if value is not None}, "extra")
+    return _shape(cls, values, variables), variables
+
+
+def variable_of(cls: Any, field: str) -> str:
+    """The environment variable that gives a field its default.
+
+    >>> from magma import Model
+    >>> variable_of(Model, "temperature")
+    'MAGMA_MODEL_DEFAULT_TEMPERATURE'
+    """
+    return f"MAGMA_{cls.env_name}_DEFAULT_{field.upper()}"
+
+
+def from_text(name: str, text: str, variable: str) -> Any:
+    """The value that a variable's text means: JSON where it is JSON, text fields and everything else as written."""
+    if name in TEXTS:
+        return None if text.strip().lower() in ("null", "none") and name != "id" else text
+    if text.strip().lower() in ("none", "null", ""):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        if name in MAPPINGS:
+            raise ConfigError(f"{variable} must be a JSON object, not {_shown(name, text)}") from None
+        lowered = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+        return lowered.get(text.strip().lower(), text)
+    if name == "stop" and not isinstance(value, list):
+        return text
+    return value
+
+
+def _take_cache(values: dict[str, Any], others: dict[str, Any], environment: bool) -> None:
+    """`enable_cache=True, cache_size=128` (seed 001), and a cache named in the environment."""
+    from .._call.cache import Cache
+
+    enabled, size = others.pop("enable_cache", None), others.pop("cache_size", None)
+    if enabled not in (None, True, False):
+        raise ConfigError(f"enable_cache must be True or False, not {enabled!r}")
+    if enabled and values.get("cache") is None:
+        values["cache"] = Cache(size=128 if size is None else size)
+    elif enabled is False:
+        values["cache"] = None
+    elif environment and not isinstance(cache := values.get("cache"), (Cache, type(None))):
+        if cache is True or cache is False:
+            values["cache"] = Cache() if cache else None
+        else:
+            values["cache"] = Cache(size=cache) if isinstance(cache, int) else Cache(cache)
+
+
+def _take_api_keys(values: dict[str, Any], others: dict[str, Any]) -> None:
+    """`groq_api_key="…"` is the api_key of a groq model: a secret that must never become a parameter."""
+    from ..profiles import ALIASES
+
+    provider = str(values.get("id", "")).partition("/")[0]
+    names = {provider, ALIASES.get(provider, provider)}
+    for name in [name for name in others if name.endswith("_api_key")]:
+        owner, key = name.removesuffix("_api_key"), others.pop(name)
+        if {owner, ALIASES.get(owner, owner)}.isdisjoint(names):
+            raise ConfigError(f"{name} does not belong to {provider or 'a model without id'}; give the key as api_key=")
+        if key is None:
+            continue
+        if values.get("api_key") not in (None, key):
+            raise ConfigError(f"api_key and {name} are both given; give one")
+        values["api_key"] = key
+
+
+def _sort_out(cls: Any, others: Mapping[str, Any], *, misspelt: bool = True) -> None:
+    """Raises for keywords that magma owns, and for those that look like a misspelt field."""
+    fields = cls.__dataclass_fields__
+    for name in others:
+        if name in _OWNED:
+            raise ConfigError(f"{name} cannot be a parameter of {cls.__name__}: {_OWNED[name]}")
+        if name in fields:
+            raise ConfigError(f"extra[{name!r}] is a field of {cls.__name__}: give {name}= instead")
+        if not misspelt or name in KNOWN:
+            continue
+        plain = re.sub(r"[^a-z]", "", name.lower())
+        near = next((field for field in fields if field.replace("_", "") == plain), None)
+        close = [near] if near else difflib.get_close_matches(name.lower(), fields, n=1, cutoff=0.8)
+        if close:
+            raise ConfigError(
+                f"{cls.__name__} has no field {name!r}; did you mean {close[0]!r}? "
+                f"To send it to the provider as it is, use extra={{{name!r}: …}}"
+            )
+
+
+def _mapping(value: Any, where: str) -> FrozenDict:
+    return FrozenDict() if value is None else frozen_mapping(value, where)
+
+
+def _shape(cls: Any, values: dict[str, Any], variables: dict[str, str]) -> dict[str, Any]:
+    """Lists, dicts and secrets in the form in which a frozen handle holds them."""
+    if isinstance(values.get("stop"), list):
+        values["stop"] = tuple(values["stop"])
+    for name in ("extra_headers", "logit_bias"):
+        if values.get(name) is not None:
+            values[name] = frozen_mapping(values[name], variables.get(name, f"{cls.__name__}.{name}"))
+    if isinstance(values.get("timeout"), Mapping):
+        from .._call.timeout import Timeout
+
+        try:
+            values["timeout"] = Timeout(**values["timeout"])
+        except TypeError as error:
+            raise ConfigError(f"timeout: {error}") from None
+    if isinstance(values.get("timeout"), int) and not isinstance(values["timeout"], bool):
+        values["timeout"] = float(values["timeout"])
+    if isinstance(values.get("api_key"), str):
+        from pydantic import SecretStr
+
+        values["api_key"] = SecretStr(values["api_key"])
+    return values
+
+
+def _shown(name: str, value: Any) -> str:
+    return "a secret" if is_secret_name(name) else f"{value!r:.80}"

@@ -1,0 +1,453 @@
+"""`Model`: a chat model as a value, and `ModelAsync`, whose calls are awaited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, overload
+
+from pydantic import Field, InstanceOf, SecretStr
+
+from .._call.cache import Cache
+from .._call.timeout import Timeout
+from ..errors import ConfigError
+from ..messages import own, to_messages
+from ._base import Handle, handle
+from ._frozen import FrozenDict
+
+if TYPE_CHECKING:
+    from .._call.request import Answer, Request
+    from .._call.stream import Stream
+    from ..responses import Generation, ToolCall, Usage
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "default"]
+Messages = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+@handle
+class Model(Handle):
+    """A chat model as a value: frozen, hashable, picklable, and callable.
+
+    >>> from magma import Model
+    >>> model = Model("offline/echo", max_tokens=64)
+    >>> model("Say hi!").content
+    'Say hi!'
+
+    Every field's default can be set by the environment: `MAGMA_MODEL_DEFAULT_TEMPERATURE=0.3`. Keywords that
+    are no field go to `extra` and so to the provider.
+
+    Raises:
+        ConfigError: a value of the wrong type or out of range, an id without provider, an unknown provider, a
+            keyword that looks like a misspelt field.
+    """
+
+    operation: ClassVar[str] = "completion"
+    model_type: ClassVar[str] = "chat_completion"
+    env_name: ClassVar[str] = "MODEL"
+
+    id: str
+    """`provider/name`, e.g. "openai/gpt-4o"."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.0
+    """Randomness, 0 to 2; None is the provider's default. The default 0 is left out where a model does not take it."""
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Nucleus sampling: the share of probability that is sampled from, 0 to 1."""
+    top_k: Annotated[int, Field(ge=-1)] | None = None
+    """How many of the likeliest tokens are sampled from; -1 is all (vLLM)."""
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Most tokens of an answer; None is the provider's default."""
+    stop: str | tuple[str, ...] | None = None
+    """Text, or several, at which the answer ends."""
+    seed: int | None = None
+    """Makes sampling repeatable, where the provider can."""
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    """-2 to 2: against tokens by how often they occurred."""
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    """-2 to 2: against tokens that occurred at all."""
+    logit_bias: InstanceOf[FrozenDict] | None = None
+    """Token id (as a str) -> bias from -100 to 100."""
+    logprobs: bool | None = None
+    """Whether log probabilities of the answer's tokens are wanted."""
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    """How many alternatives per token, 0 to 20; needs `logprobs=True`."""
+    reasoning_effort: Effort | None = None
+    """How much a reasoning model thinks."""
+    parallel_tool_calls: bool | None = None
+    """Whether several tools may be called at once."""
+    service_tier: str | None = None
+    """The provider's processing tier, e.g. "flex" or "priority"."""
+    user: str | None = None
+    """Your end user, for the provider's abuse detection."""
+    api_base: str | None = None
+    """Base URL of the server; None is the provider's own."""
+    api_key: SecretStr | None = None
+    """The key, a secret; None is the provider's variable, e.g. OPENAI_API_KEY, read at each call."""
+    api_version: str | None = None
+    """The API's version, for providers that have several (azure)."""
+    organization: str | None = None
+    """The organization to bill (openai)."""
+    timeout: Annotated[float, Field(gt=0)] | InstanceOf[Timeout] | None = 600.0
+    """Seconds for the whole call; for a stream, to the first delta and between two. Or a `Timeout` with four parts."""
+    max_retries: Annotated[int, Field(ge=0, le=100)] = 2
+    """How often a failed request is sent again: 2 means at most 3 HTTP requests."""
+    cache: InstanceOf[Cache] | None = None
+    """Where answers are kept; `enable_cache=True, cache_size=128` makes one in memory."""
+    on_unsupported: Literal["raise", "drop"] = "raise"
+    """What happens to a parameter that the model does not take: an error, or left out with a warning."""
+    extra_headers: InstanceOf[FrozenDict] | None = None
+    """HTTP headers to send along."""
+    extra: InstanceOf[FrozenDict] = Field(default_factory=FrozenDict)
+    """Provider-specific parameters, passed on as they are."""
+
+    if TYPE_CHECKING:
+        # What a constructor takes, for type checkers: every field, and anything else into `extra`.
+        def __init__(
+            self,
+            id: str | None = None,
+            /,
+            *,
+            temperature: float | None = ...,
+            top_p: float | None = ...,
+            top_k: int | None = ...,
+            max_tokens: int | None = ...,
+            stop: str | Sequence[str] | None = ...,
+            seed: int | None = ...,
+            frequency_penalty: float | None = ...,
+            presence_penalty: float | None = ...,
+            logit_bias: Mapping[str, float] | None = ...,
+            logprobs: bool | None = ...,
+            top_logprobs: int | None = ...,
+            reasoning_effort: Effort | None = ...,
+            parallel_tool_calls: bool | None = ...,
+            service_tier: str | None = ...,
+            user: str | None = ...,
+            api_base: str | None = ...,
+            api_key: str | SecretStr | None = ...,
+            api_version: str | None = ...,
+            organization: str | None = ...,
+            timeout: float | Timeout | None = ...,
+            max_retries: int = ...,
+            cache: Cache | None = ...,
+            enable_cache: bool = ...,
+            cache_size: int = ...,
+            on_unsupported: Literal["raise", "drop"] = ...,
+            extra_headers: Mapping[str, str] | None = ...,
+            extra: Mapping[str, Any] = ...,
+            **others: Any,
+        ) -> None: ...
+
+    @overload
+    def __call__(
+        self,
+        messages: Messages,
+        *,
+        system_prompt: str | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        stream: Literal[False] = False,
+        **overrides: Any,
+    ) -> Generation: ...
+
+    @overload
+    def __call__(
+        self,
+        messages: Messages,
+        *,
+        system_prompt: str | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        stream: Literal[True],
+        **overrides: Any,
+    ) -> Stream[Generation]: ...
+
+    @overload
+    def __call__(
+        self,
+        messages: Messages,
+        *,
+        system_prompt: str | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        stream: bool,
+        **overrides: Any,
+    ) -> Generation | Stream[Generation]: ...
+
+    def __call__(self, messages: Messages, *, stream: bool = False, **arguments: Any) -> Generation | Stream[Generation]:
+        """Asks the model; blocks this thread until the answer is there.
+
+        Args:
+            messages: a str, one message, or a sequence of messages `{"role", "content"}`.
+            system_prompt: goes before the messages.
+            tools: tool schemas in OpenAI's shape (`tool_schemas` is an alias).
+            tool_choice: "auto", "required", "none", a tool's name, or a dict.
+            stream: True gives a `Stream` at once instead.
+            overrides: fields for this call only: `model(x, temperature=0)` is `model.with_(temperature=0)(x)`.
+
+        Raises:
+            ConfigError: messages or values that cannot work, before anything is sent.
+            ModelError: the call failed; see `magma.errors` for the tree.
+        """
+        from .._call import flow
+
+        model, inputs = self._prepared(messages, arguments)
+        if _flag(stream):
+            return model._stream(inputs)
+        return flow.run(model._request(inputs), model._parse)
+
+    @overload
+    async def acall(
+        self,
+        messages: Messages,
+        *,
+        system_prompt: str | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        stream: Literal[False] = False,
+        **overrides: Any,
+    ) -> Generation: ...
+
+    @overload
+    async def acall(
+        self,
+        messages: Messages,
+        *,
+        system_prompt: str | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        stream: Literal[True],
+        **overrides: Any,
+    ) -> Stream[Generation]: ...
+
+    @overload
+    async def acall(
+        self,
+        messages: Messages,
+        *,
+        system_prompt: str | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        stream: bool,
+        **overrides: Any,
+    ) -> Generation | Stream[Generation]: ...
+
+    async def acall(self, messages: Messages, *, stream: bool = False, **arguments: Any) -> Generation | Stream[Generation]:
+        """As calling the model, awaited; on asyncio's or trio's loop."""
+        from .._call import flow
+
+        model, inputs = self._prepared(messages, arguments)
+        if _flag(stream):
+            return model._stream(inputs)
+        return await flow.arun(model._request(inputs), model._parse)
+
+    def call(self, messages: Messages, **arguments: Any) -> Any:
+        """The same as calling the model."""
+        return Model.__call__(self, messages, **arguments)
+
+    # What this type sends, and what it returns.
+
+    def _prepared(self, messages: Messages, arguments: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
+        """The model with the call's overrides, and the inputs of its request."""
+        for alias, name in (("tool_schemas", "tools"),):
+            if alias in arguments:
+                if arguments.get(name) is not None:
+                    raise ConfigError(f"{alias} and {name} are the same: give one")
+                arguments[name] = arguments.pop(alias)
+        own_names = ("system_prompt", "tools", "tool_choice", "response_format")
+        mine = {name: arguments.pop(name, None) for name in own_names}
+        return (self.with_(**arguments) if arguments else self), self._inputs(messages, **mine)
+
+    def _inputs(self, messages: Any, *, system_prompt: Any, tools: Any, tool_choice: Any, response_format: Any) -> dict[str, Any]:
+        sent = _tools(tools)
+        if tool_choice is not None and sent is None:
+            raise ConfigError(f"tool_choice={tool_choice!r} needs tools")
+        return {
+            "messages": to_messages(messages, system_prompt),
+            "tools": sent,
+            "tool_choice": _tool_choice(tool_choice, sent or []),
+            "response_format": None if response_format is None else own(response_format, "response_format"),
+        }
+
+    def _parse(self, request: Request, answer: Answer) -> Generation:
+        return generation(request, answer)
+
+    def _stream(self, inputs: dict[str, Any]) -> Stream[Generation]:
+        from .._call.stream import Stream
+
+        return Stream(self._request(inputs, stream=True), self._parse, delta)
+
+
+class ModelAsync(Model):
+    """A `Model` whose calls are awaited: `await model("Hi")`; `async for` over `model("Hi", stream=True)` works too."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        async def __call__(self, messages: Messages, **arguments: Any) -> Any: ...
+
+    else:
+
+        def __call__(self, messages, *, stream=False, **arguments):
+            """As `Model.acall`; with `stream=True` the stream itself, which may be awaited too."""
+            return self.acall(messages, stream=stream, **arguments)
+
+
+def _flag(stream: Any) -> bool:
+    if not isinstance(stream, bool):
+        raise ConfigError(f"stream must be True or False, not {stream!r:.80}")
+    return stream
+
+
+def _tools(tools: Any) -> list[dict[str, Any]] | None:
+    if tools is None:
+        return None
+    if isinstance(tools, (str, bytes, Mapping)) or not isinstance(tools, Sequence):
+        raise ConfigError(f"tools must be a list of tool schemas, not {tools!r:.80}")
+    for index, tool in enumerate(tools):
+        if not isinstance(tool, Mapping) or "type" not in tool:
+            raise ConfigError(
+                f'tools[{index}] must be a schema {{"type": "function", "function": {{"name": …, "parameters": …}}}}, '
+                f"not {tool!r:.80}"
+            )
+    return own(tools, "tools") or None
+
+
+def _tool_choice(choice: Any, tools: list[dict[str, Any]]) -> Any:
+    if choice is None or choice in ("auto", "required", "none") if isinstance(choice, (str, type(None))) else False:
+        return choice
+    if isinstance(choice, Mapping):
+        return own(choice, "tool_choice")
+    names = [str((tool.get("function") or {}).get("name")) for tool in tools]
+    if not isinstance(choice, str) or choice not in names:
+        raise ConfigError(f"tool_choice must be auto, required, none or one of {', '.join(names)}; not {choice!r:.80}")
+    return {"type": "function", "function": {"name": choice}}
+
+
+def generation(request: Request, answer: Answer) -> Generation:
+    """The `Generation` that an answer in OpenAI's wire shape is."""
+    from .. import profiles
+    from ..responses import Generation
+
+    body = answer.body
+    choice = (body.get("choices") or [{}])[0]
+    message = choice.get("message") or {}
+    used = usage(body.get("usage"))
+    cost, reason = profiles.price(request.model, used, reported=_reported_cost(body.get("usage")))
+    calls = tool_calls(message.get("tool_calls"))
+    warnings = tuple(answer.warnings) if answer.complete else (*answer.warnings, "the stream was left before its end")
+    return Generation(
+        content=_text(message.get("content")),
+        id=body.get("id"),
+        model=body.get("model"),
+        usage=used,
+        cost=cost,
+        cost_reason=reason,
+        finish_reason=choice.get("finish_reason"),
+        tool_calls=calls,
+        reasoning=_reasoning(message),
+        refusal=message.get("refusal"),
+        logprobs=choice.get("logprobs"),
+        response_type="tool_call" if calls else "text_generation",
+        warnings=warnings,
+        request_id=answer.request_id,
+        raw=body,
+    )
+
+
+def delta(chunk: dict[str, Any]) -> Generation | None:
+    """What a stream's consumer gets out of a chunk: None when it carries nothing for them."""
+    from ..responses import Generation
+
+    for choice in chunk["choices"]:
+        change = choice.get("delta")
+        if not change or choice.get("index"):
+            continue
+        content, calls = change.get("content"), change.get("tool_calls")
+        thought = change.get("reasoning_content") or change.get("reasoning")
+        if content or calls or thought or change.get("refusal"):
+            return Generation(
+                content=_text(content),
+                reasoning=thought,
+                refusal=change.get("refusal"),
+                tool_calls=_partial_calls(calls) if calls else (),
+                id=chunk.get("id"),
+                model=chunk.get("model"),
+                response_type="tool_call" if calls else "text_generation",
+                raw=chunk,
+            )
+    return None
+
+
+def _partial_calls(calls: list[dict[str, Any]]) -> tuple[ToolCall, ...]:
+    from ..responses import ToolCall
+
+    functions = [(call, call.get("function") or {}) for call in calls]
+    return tuple(
+        ToolCall(id=call.get("id") or "", name=function.get("name") or "", arguments=None, raw=str(function.get("arguments") or ""))
+        for call, function in functions
+    )
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    return "".join(str(block.get("text") or "") for block in blocks if isinstance(block, dict))
+
+
+def _reasoning(message: dict[str, Any]) -> str | None:
+    told = message.get("reasoning_content") or message.get("reasoning")
+    if told:
+        return str(told)
+    blocks = [block for block in message.get("thinking_blocks") or () if isinstance(block, dict)]
+    return "".join(str(block.get("thinking") or "") for block in blocks) or None
+
+
+def usage(told: Any) -> Usage | None:
+    """The tokens in OpenAI's `usage`; None when the provider told none."""
+    from ..responses import Usage
+
+    if not isinstance(told, dict):
+        return None
+    read, written = told.get("prompt_tokens_details") or {}, told.get("completion_tokens_details") or {}
+    found = Usage(
+        input_tokens=_count(told.get("prompt_tokens", told.get("input_tokens"))),
+        output_tokens=_count(told.get("completion_tokens", told.get("output_tokens"))),
+        total_tokens=_count(told.get("total_tokens")),
+        cache_read_tokens=_count(read.get("cached_tokens") or told.get("cache_read_input_tokens")) or None,
+        cache_write_tokens=_count(told.get("cache_creation_input_tokens")) or None,
+        reasoning_tokens=_count(written.get("reasoning_tokens")) or None,
+    )
+    return None if found == Usage() else found
+
+
+def _count(tokens: Any) -> int | None:
+    return int(tokens) if isinstance(tokens, (int, float)) and not isinstance(tokens, bool) and tokens >= 0 else None
+
+
+def _reported_cost(told: Any) -> float | None:
+    cost = told.get("cost") if isinstance(told, dict) else None
+    return float(cost) if isinstance(cost, (int, float)) and not isinstance(cost, bool) and cost > 0 else None
+
+
+def tool_calls(calls: Any) -> tuple[ToolCall, ...]:
+    """The model's tool calls; one whose arguments are no JSON object is kept and marked `invalid`."""
+    return tuple(_tool_call(call) for call in calls or () if isinstance(call, dict))
+
+
+def _tool_call(call: dict[str, Any]) -> ToolCall:
+    import msgspec
+
+    from ..responses import ToolCall
+
+    function = call.get("function") or {}
+    raw = function.get("arguments")
+    raw = raw if isinstance(raw, str) else msgspec.json.encode(raw or {}).decode()
+    name, invalid = str(function.get("name") or ""), None
+    try:
+        arguments = msgspec.json.decode(raw or "{}")
+    except msgspec.DecodeError as error:
+        arguments, invalid = None, f"the arguments are not JSON: {error}"
+    if invalid is None and not isinstance(arguments, dict):
+        arguments, invalid = None, "the arguments are not a JSON object"
+    if not name:
+        invalid = "the model named no tool"
+    return ToolCall(id=str(call.get("id") or ""), name=name, arguments=arguments, raw=raw, invalid=invalid)

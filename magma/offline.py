@@ -1,0 +1,197 @@
+"""The embedded provider `offline/…`: answers with no key, no network and no model, always the same.
+
+`offline/echo` repeats the last user text. With tools it calls the first suitable one, with arguments that
+fit its schema; with a schema it answers a valid instance. It is made for trying things out and for tests,
+and says so in the answer's `model` and `system_fingerprint`. Usage is counted in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from .errors import NotFoundError
+
+MODELS = ("echo",)
+
+
+def answer(model: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The body of the answer, in OpenAI's wire shape; None for a model of another provider.
+
+    >>> answer("offline/echo", {"messages": [{"role": "user", "content": "Hi"}]}, {})["choices"][0]["message"]
+    {'role': 'assistant', 'content': 'Hi'}
+
+    Raises:
+        NotFoundError: an offline model that does not exist.
+    """
+    provider, _, name = model.partition("/")
+    if provider != "offline":
+        return None
+    if name not in MODELS:
+        known = ", ".join("offline/" + model for model in MODELS)
+        raise NotFoundError(f"{model} does not exist; use {known}", provider="offline", model=model)
+    return _chat(model, inputs, params)
+
+
+def _chat(model: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    messages: list[dict[str, Any]] = inputs["messages"]
+    message: dict[str, Any] = {"role": "assistant", "content": None}
+    reason, text = "stop", _last_text(messages)
+    tool = _wanted_tool(inputs, messages)
+    schema = _wanted_schema(inputs.get("response_format") or params.get("response_format"))
+    limit = params.get("max_tokens")
+    if tool is not None:
+        function = tool["function"]
+        text = msgspec.json.encode(instance(function.get("parameters") or {}, text)).decode()
+        called = {"name": function["name"], "arguments": text}
+        message["tool_calls"], reason = [{"id": "call_offline_1", "type": "function", "function": called}], "tool_calls"
+    elif schema is not None:
+        message["content"] = text = msgspec.json.encode(instance(schema, text)).decode()
+    elif limit is not None and text.count(" ") >= limit:
+        message["content"] = text = " ".join(text.split(" ")[:limit])
+        reason = "length"
+    else:
+        message["content"] = text
+    read = sum(len(_text(message).split()) for message in messages)
+    written = len(text.split())
+    return {
+        "id": "offline-1",
+        "object": "chat.completion",
+        "model": model,
+        "system_fingerprint": "magma offline: no model was asked",
+        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+        "usage": {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written},
+    }
+
+
+def _wanted_tool(inputs: Mapping[str, Any], messages: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The tool to call: the one that `tool_choice` names, else the first; none once a result is there."""
+    tools = [tool for tool in inputs.get("tools") or () if isinstance(tool, dict) and "function" in tool]
+    choice = inputs.get("tool_choice")
+    if not tools or choice == "none" or messages[-1]["role"] in ("tool", "function"):
+        return None
+    named = choice.get("function", {}).get("name") if isinstance(choice, dict) else choice
+    return next((tool for tool in tools if tool["function"].get("name") == named), tools[0])
+
+
+def _wanted_schema(response_format: Any) -> dict[str, Any] | None:
+    if not isinstance(response_format, dict):
+        return None
+    if response_format.get("type") == "json_object":
+        return {"type": "object"}
+    schema = (response_format.get("json_schema") or {}).get("schema")
+    return schema if isinstance(schema, dict) else None
+
+
+def _last_text(messages: list[dict[str, Any]]) -> str:
+    texts = (_text(message) for message in reversed(messages) if message["role"] in ("user", "tool", "function"))
+    return next((text for text in texts if text), "")
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    return "\n".join(str(block.get("text") or f"[{block.get('type')}]") for block in blocks)
+
+
+def instance(schema: Any, text: str = "", root: Any = None, depth: int = 0) -> Any:
+    """The plainest value that fits a JSON schema; `text` where a free string is wanted.
+
+    >>> instance({"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}, "required": ["n"]})
+    {'n': 3}
+    """
+    root = schema if root is None else root
+    if not isinstance(schema, dict):
+        return {}
+    if "$ref" in schema:
+        return instance(_resolve(schema["$ref"], root), text, root, depth + 1)
+    for given in ("const", "default"):
+        if given in schema:
+            return schema[given]
+    if schema.get("enum"):
+        return schema["enum"][0]
+    for alternatives in ("anyOf", "oneOf"):
+        if schema.get(alternatives):
+            return instance(_plainest(schema[alternatives], depth), text, root, depth + 1)
+    if schema.get("allOf"):
+        merged: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
+        for part in schema["allOf"]:
+            part = _resolve(part["$ref"], root) if "$ref" in part else part
+            merged["properties"] |= part.get("properties", {})
+            merged["required"] += part.get("required", [])
+            merged = {**part, **merged}
+        return instance(merged, text, root, depth + 1)
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = kind[0] if depth < 8 or "null" not in kind else "null"
+    return _of_type(kind or ("object" if "properties" in schema else "string"), schema, text, root, depth)
+
+
+def _of_type(kind: str, schema: dict[str, Any], text: str, root: Any, depth: int) -> Any:
+    if kind == "object":
+        properties = schema.get("properties") or {}
+        wanted = properties if depth < 4 else {name: properties[name] for name in schema.get("required", ()) if name in properties}
+        return {name: instance(part, text, root, depth + 1) for name, part in wanted.items()}
+    if kind == "array":
+        if prefix := schema.get("prefixItems"):
+            return [instance(part, text, root, depth + 1) for part in prefix]
+        count = max(schema.get("minItems", 0), 1 if depth < 4 else 0)
+        return [instance(schema.get("items") or {"type": "string"}, text, root, depth + 1) for _ in range(min(count, schema.get("maxItems", count)))]
+    if kind in ("integer", "number"):
+        return _number(schema, whole=kind == "integer")
+    if kind == "boolean":
+        return True
+    if kind == "null":
+        return None
+    return _string(schema, text)
+
+
+def _number(schema: dict[str, Any], *, whole: bool) -> int | float:
+    step = schema.get("multipleOf") or (1 if whole else None)
+    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    value = low if low is not None else above + (step or 0.5) if above is not None else 0
+    if high is not None and value > high:
+        value = high
+    if below is not None and value >= below:
+        value = below - (step or 0.5)
+    if step:
+        value = -(-value // step) * step
+    return int(value) if whole else value
+
+
+_FORMATS = {
+    "date": "2000-01-01",
+    "date-time": "2000-01-01T00:00:00Z",
+    "time": "00:00:00Z",
+    "duration": "P1D",
+    "email": "user@example.com",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+    "uri": "https://example.com/",
+    "ipv4": "127.0.0.1",
+    "ipv6": "::1",
+    "hostname": "example.com",
+}
+
+
+def _string(schema: dict[str, Any], text: str) -> str:
+    value = _FORMATS.get(schema.get("format", ""), text)
+    value = value.ljust(schema.get("minLength", 0), "x")
+    return value[: schema["maxLength"]] if "maxLength" in schema else value
+
+
+def _plainest(schemas: list[Any], depth: int) -> Any:
+    """The first alternative; where a schema refers to itself too deeply, the one that ends it."""
+    ends = [schema for schema in schemas if isinstance(schema, dict) and schema.get("type") == "null"]
+    return ends[0] if depth >= 8 and ends else schemas[0]
+
+
+def _resolve(reference: str, root: Any) -> Any:
+    found = root
+    for part in reference.removeprefix("#").strip("/").split("/"):
+        found = found.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, dict) and part else found
+    return found
