@@ -226,8 +226,4 @@ def shorten(text: str, limit: int = MAX_TEXT) -> str:
     if len(data) <= limit:
         return data.decode()
     half = (limit - 40) // 2
-    kept = f"{data[:half].decode('utf-8', 'ignore')} … {data[-half:].decode('utf-8', 'ignore')}"
-    return kept
-
-
-__all__ = sorted(name for name, value in list(globals().items()) if isinstance(value, type) and value.__module__ == __name__)
+    return f"{data[:half].decode('utf-8', 'ignore')} … {data[-half:].decode('utf-8', 'ignore')}"

@@ -6,6 +6,7 @@ plain dicts that are magma's own copies: the caller's objects are never changed,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -92,7 +93,7 @@ def own(value: Any, where: str) -> Any:
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
+        if not math.isfinite(value):
             raise ConfigError(f"{where} is {value}, which JSON cannot carry")
         return value
     if isinstance(value, Mapping):

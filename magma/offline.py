@@ -134,13 +134,20 @@ def instance(schema: Any, text: str = "", root: Any = None, depth: int = 0) -> A
 def _of_type(kind: str, schema: dict[str, Any], text: str, root: Any, depth: int) -> Any:
     if kind == "object":
         properties = schema.get("properties") or {}
-        wanted = properties if depth < 4 else {name: properties[name] for name in schema.get("required", ()) if name in properties}
+        wanted = (
+            properties
+            if depth < 4
+            else {name: properties[name] for name in schema.get("required", ()) if name in properties}
+        )
         return {name: instance(part, text, root, depth + 1) for name, part in wanted.items()}
     if kind == "array":
         if prefix := schema.get("prefixItems"):
             return [instance(part, text, root, depth + 1) for part in prefix]
         count = max(schema.get("minItems", 0), 1 if depth < 4 else 0)
-        return [instance(schema.get("items") or {"type": "string"}, text, root, depth + 1) for _ in range(min(count, schema.get("maxItems", count)))]
+        return [
+            instance(schema.get("items") or {"type": "string"}, text, root, depth + 1)
+            for _ in range(min(count, schema.get("maxItems", count)))
+        ]
     if kind in ("integer", "number"):
         return _number(schema, whole=kind == "integer")
     if kind == "boolean":

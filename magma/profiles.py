@@ -141,7 +141,11 @@ def _input_cost(row: dict[str, Any], usage: Usage, rate: float) -> float:
     read_rate = _rate(row, "cache_read_input_token_cost", tokens)
     write_rate = _rate(row, "cache_creation_input_token_cost", tokens)
     cost = max(tokens - read - written, 0) * rate
-    return cost + read * (rate if read_rate is None else read_rate) + written * (rate if write_rate is None else write_rate)
+    return (
+        cost
+        + read * (rate if read_rate is None else read_rate)
+        + written * (rate if write_rate is None else write_rate)
+    )
 
 
 def _output_cost(row: dict[str, Any], usage: Usage, rate: float) -> float:

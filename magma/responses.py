@@ -76,6 +76,7 @@ class Cost(float):
     def __new__(
         cls, dollars: float, *, input: float | None = None, output: float | None = None, source: str = ""
     ) -> Cost:
+        """A cost of so many dollars."""
         self = super().__new__(cls, dollars)
         self.input, self.output, self.source = input, output, source
         return self

@@ -47,7 +47,12 @@ class Assembly:
     def answer(self, end: Answer | None = None, *, complete: bool = True) -> Answer:
         """The whole answer in the shape of an unstreamed one."""
         choices = [{"index": index, **choice.whole()} for index, choice in sorted(self.choices.items())]
-        body = {**self.head, "object": "chat.completion", "choices": choices or [{"message": {"content": ""}}], "usage": self.usage}
+        body = {
+            **self.head,
+            "object": "chat.completion",
+            "choices": choices or [{"message": {"content": ""}}],
+            "usage": self.usage,
+        }
         if end is None:
             return Answer(body=body, complete=complete)
         return msgspec.structs.replace(end, body=body)
@@ -113,7 +118,9 @@ class _Choice:
                 value = msgspec.json.encode(value).decode()
             if value and not (name == "name" and call["function"][name]):
                 call["function"][name] += value
-        extras = {name: value for name, value in part.items() if name not in ("id", "index", "type", "function") and value}
+        extras = {
+            name: value for name, value in part.items() if name not in ("id", "index", "type", "function") and value
+        }
         call.update(extras)
 
     def _call_of(self, part: dict[str, Any], function: dict[str, Any]) -> dict[str, Any]:

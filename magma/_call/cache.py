@@ -178,7 +178,9 @@ class _File:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                 return connection  # in use right now: each access tries again
-            raise ConfigError(f"the cache file {self.path} cannot be used: {error}; give another path or delete it") from None
+            raise ConfigError(
+                f"the cache file {self.path} cannot be used: {error}; give another path or delete it"
+            ) from None
         self._local.connection, self._local.pid = connection, os.getpid()
         return connection
 
@@ -216,5 +218,7 @@ class _File:
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA application_id = {_MARK}")
-    connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer BLOB NOT NULL, used INTEGER NOT NULL)")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer BLOB NOT NULL, used INTEGER NOT NULL)"
+    )
     connection.execute("CREATE INDEX IF NOT EXISTS by_use ON answers (used)")

@@ -17,7 +17,25 @@ from .request import Request
 from .wire import Exchange, event_data
 
 Chunk = dict[str, Any]
-_CARRIERS = ("content", "reasoning_content", "reasoning", "tool_calls", "thinking_blocks", "refusal", "audio", "function_call")
+_CARRIERS = (
+    "content",
+    "reasoning_content",
+    "reasoning",
+    "tool_calls",
+    "thinking_blocks",
+    "refusal",
+    "audio",
+    "function_call",
+)
+
+
+_COHERE = {
+    "COMPLETE": "stop",
+    "STOP_SEQUENCE": "stop",
+    "MAX_TOKENS": "length",
+    "TOOL_CALL": "tool_calls",
+    "ERROR": "error",
+}
 
 
 def carries(chunk: Chunk) -> bool:
@@ -39,7 +57,7 @@ def chunks_of(source: Any, exchange: Exchange, request: Request) -> AsyncIterato
     response, inner = exchange.response, getattr(source, "completion_stream", None)
     parse = _openai_parser(inner)
     if response is None or parse is None:
-        return _converted(source)
+        return _converted(source, exchange, request)
     if "json" in response.headers.get("content-type", ""):
         return _from_whole(exchange, request)
     return _from_events(exchange, request, parse)
@@ -69,7 +87,6 @@ def _openai_parser(inner: Any) -> Callable[[Chunk], Chunk] | None:
 async def _from_events(exchange: Exchange, request: Request, parse: Callable[[Chunk], Chunk]) -> AsyncIterator[Chunk]:
     response, seen = exchange.response, False
     assert response is not None
-    decode = msgspec.json.Decoder().decode
     async for data in event_data(response):
         if data.startswith(b"[DONE]"):
             if seen:
@@ -77,10 +94,7 @@ async def _from_events(exchange: Exchange, request: Request, parse: Callable[[Ch
             return
         if not data.strip():
             continue
-        try:
-            event = decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise failure.malformed(exchange, request, f"an event of the stream is not JSON: {data[:200]!r}") from None
+        event = _event(data, exchange, request)
         if not isinstance(event, dict):
             raise failure.malformed(exchange, request, f"an event of the stream is not an object: {data[:200]!r}")
         if event.get("error"):
@@ -140,15 +154,21 @@ def split(body: Chunk) -> list[Chunk]:
     return [*chunks, {**head, "choices": last, "usage": body.get("usage"), "done": True}]
 
 
-async def _converted(source: Any) -> AsyncIterator[Chunk]:
+async def _converted(source: Any, exchange: Exchange, request: Request) -> AsyncIterator[Chunk]:
     """Chunks that LiteLLM's iterator made from another provider's events."""
     if hasattr(source, "choices"):  # a whole answer: LiteLLM knows no stream of this provider
         for chunk in split(source.model_dump(warnings=False)):
             yield chunk
         return
-    inner = getattr(source, "completion_stream", None)
+    inner: Any = getattr(source, "completion_stream", None)
     if inner is None and getattr(source, "make_call", None) is not None:
         inner = source.completion_stream = await source.make_call(client=None)  # not LiteLLM's global, unwatched client
+    response = exchange.response
+    if hasattr(inner, "streaming_response") and response is not None and _is_event_stream(response):
+        cohere = "cohere" in type(inner).__module__
+        inner.streaming_response = _data_lines(
+            exchange, request, cohere
+        )  # its own reading stumbles over `event:` lines
     if not hasattr(inner, "__aiter__"):
         inner = source
     async for item in inner:
@@ -156,9 +176,33 @@ async def _converted(source: Any) -> AsyncIterator[Chunk]:
             continue
         if not _is_known(item):
             item = source.chunk_creator(chunk=item)  # formats that only LiteLLM's wrapper can read
-            if item is None:
-                continue
-        yield plain(item)
+        if item is not None:
+            yield plain(item)
+
+
+def _is_event_stream(response: Any) -> bool:
+    return str(response.headers.get("content-type", "")).startswith("text/event-stream")
+
+
+async def _data_lines(exchange: Exchange, request: Request, cohere: bool) -> AsyncIterator[str]:
+    """The events of a stream as `data:` lines, checked: what is not JSON, or is an error, LiteLLM would pass over."""
+    async for data in event_data(exchange.response):  # type: ignore[arg-type]
+        if not data.strip():
+            continue
+        event = None if data.startswith(b"[DONE]") else _event(data, exchange, request)
+        if isinstance(event, dict) and event.get("error"):
+            raise failure.reported(event, exchange, request)
+        if cohere and isinstance(event, dict):  # LiteLLM's parser wants an envelope that the API does not send
+            yield msgspec.json.encode({**event, "event": event.get("type"), "data": event}).decode()
+        else:
+            yield "data: " + data.decode("utf-8", "replace").replace("\n", " ")
+
+
+def _event(data: bytes, exchange: Exchange, request: Request) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise failure.malformed(exchange, request, f"an event of the stream is not JSON: {data[:200]!r}") from None
 
 
 def _is_known(item: Any) -> bool:
@@ -177,7 +221,7 @@ def plain(item: Any) -> Chunk:
         }
         for choice in item.choices
     ]
-    usage = getattr(item, "usage", None)
+    usage: Any = getattr(item, "usage", None)
     return {
         "id": getattr(item, "id", None),
         "model": getattr(item, "model", None),
@@ -188,13 +232,17 @@ def plain(item: Any) -> Chunk:
 
 def _plain_generic(item: dict[str, Any]) -> Chunk:
     """LiteLLM's older chunk: `text`, `tool_use`, `is_finished`, `finish_reason`, `usage`."""
+    usage = item.get("usage")
+    usage = dict(usage) if usage else None
+    if (
+        item.get("is_finished")
+        and not (item.get("text") or item.get("tool_use") or usage)
+        and item["finish_reason"] == "stop"
+    ):
+        return {"choices": [], "done": True}  # what it makes of [DONE]; the reason is its invention
     delta: Chunk = {"content": item.get("text") or None}
     if item.get("tool_use"):
         delta["tool_calls"] = [item["tool_use"]]
-    usage = item.get("usage")
-    return {
-        "choices": [
-            {"index": 0, "delta": delta, "finish_reason": item.get("finish_reason") or None if item.get("is_finished") else None}
-        ],
-        "usage": dict(usage) if usage else None,
-    }
+    reason = (item.get("finish_reason") or None) if item.get("is_finished") else None
+    reason = _COHERE.get(reason, reason) if reason else None
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}], "usage": usage}

@@ -163,7 +163,9 @@ async def _call(request: Request) -> tuple[Any, list[str]]:
         left_out = _may_leave_out(request, error)
         answer = await operation(**_arguments(request, left_out))
         _left_out[key] = left_out
-    return answer, [f"{name}={request.params[name]!r} was not sent: {request.model} does not take it" for name in sorted(left_out)]
+    return answer, [
+        f"{name}={request.params[name]!r} was not sent: {request.model} does not take it" for name in sorted(left_out)
+    ]
 
 
 _left_out: dict[Any, frozenset[str]] = {}

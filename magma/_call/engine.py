@@ -239,6 +239,10 @@ def _trio_parking_place() -> tuple[Callable[[], Coroutine[Any, Any, Any]], Calla
     return event.wait, wake
 
 
+def _late() -> Exception:
+    return TimeoutError("not done in time")
+
+
 class Engine:
     """The private loop and its thread."""
 
@@ -249,9 +253,9 @@ class Engine:
         self.thread = threading.Thread(target=self.loop.run_forever, name="magma-engine", daemon=True)
         self.thread.start()
 
-    def start(self, work: Work, *, bound: float | None = None, overdue: Callable[[], Exception] = TimeoutError) -> Job:
+    def start(self, work: Work, *, bound: float | None = None, overdue: Callable[[], Exception] | None = None) -> Job:
         """Runs `work(job)` on the loop, in a copy of the caller's context; it must end before `bound`."""
-        job = Job(self.loop, bound, overdue)
+        job = Job(self.loop, bound, overdue or _late)
         self.loop.call_soon_threadsafe(job._start, work, context=copy_context())
         return job
 

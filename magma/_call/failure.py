@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import email.utils
+import math
 import os
 import re
 import time
@@ -159,7 +160,9 @@ def _answered(error: Exception, exchange: Exchange, request: Request) -> ModelEr
         failure = refusal(status, body, exchange, request, text or words(error))
         named = _named(error)
         if type(failure) is errors.BadRequestError and named in (errors.ContextWindowError, errors.ContentFilterError):
-            failure = _failure(named, said(body) or str(failure), exchange, request, status=status, retryable=False, body=text)
+            failure = _failure(
+                named, said(body) or str(failure), exchange, request, status=status, retryable=False, body=text
+            )
         return failure
     if _is_broken(error, exchange):
         return _unanswered(error, exchange, request, "the connection broke in the middle of the answer")
@@ -180,9 +183,17 @@ def _unsent(error: Exception, exchange: Exchange, request: Request) -> ModelErro
     kind = _named(error)
     text = words(error)
     if kind is errors.AuthenticationError or (not request.api_key and _NO_KEY.search(text)):
-        return _failure(errors.AuthenticationError, f"no API key: {key_hint(request)}", exchange, request, retryable=False)
+        return _failure(
+            errors.AuthenticationError, f"no API key: {key_hint(request)}", exchange, request, retryable=False
+        )
     if isinstance(error, ImportError):
-        return _failure(errors.BadRequestError, f"{request.provider} needs another package: {text}", exchange, request, retryable=False)
+        return _failure(
+            errors.BadRequestError,
+            f"{request.provider} needs another package: {text}",
+            exchange,
+            request,
+            retryable=False,
+        )
     if kind is None and _is_broken(error, exchange):
         return _unanswered(error, exchange, request)
     kind = kind or (errors.ServerError if isinstance(status, int) and status >= 500 else errors.BadRequestError)
@@ -233,7 +244,7 @@ def retry_after(exchange: Exchange) -> float | None:
 
 
 def _bounded(seconds: float) -> float | None:
-    return None if seconds != seconds else min(max(seconds, 0.0), 86_400.0)
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), 86_400.0)
 
 
 def _named(error: Exception) -> type[ModelError] | None:
@@ -265,7 +276,9 @@ def _is_broken(error: Exception, exchange: Exchange) -> bool:
         if chain is None:
             return False
         module = type(chain).__module__.partition(".")[0]
-        if isinstance(chain, _BROKEN) or (module in ("httpx", "httpcore", "aiohttp", "ssl") and "Decod" not in type(chain).__name__):
+        if isinstance(chain, _BROKEN) or (
+            module in ("httpx", "httpcore", "aiohttp", "ssl") and "Decod" not in type(chain).__name__
+        ):
             return True
         chain = chain.__cause__ or chain.__context__
     return False

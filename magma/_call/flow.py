@@ -12,6 +12,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,7 +22,7 @@ from ..errors import ConfigError, ModelError, StreamInterruptedError, TimeoutErr
 from ..responses import Attempt, Response
 from . import dispatch, hooks
 from .assemble import Assembly
-from .chunks import carries, split
+from .chunks import split
 from .engine import DELTA, ERROR, RESULT, Item, Job, Ready, Source, engine
 from .request import Answer, Ask, Join, Load, Request, Sleep, Step
 
@@ -82,20 +83,17 @@ def _answered(request: Request, parse: Parse[R], joins: bool, began: float) -> L
         joined = yield Join(flight, None)
         if joined is not None:
             return _hit(request, parse, joined, began)
-    answer = None
+    kept: Answer | None = None
     try:
         answer, attempts = yield from _asked(request, began)
         response = _finished(request, parse, answer, attempts, began)
-        answer = answer if _is_worth_keeping(answer) else None
-        if answer is not None:
+        if _is_worth_keeping(answer):
             cache.put(key, answer)
+            kept = answer
         return response
-    except BaseException:
-        answer = None
-        raise
     finally:
         if flight is not None:
-            cache.land(key, flight, answer)
+            cache.land(key, flight, kept)
 
 
 def _asked(request: Request, began: float) -> Generator[Step, Any, tuple[Answer, list[Attempt]]]:
@@ -117,7 +115,11 @@ def _asked(request: Request, began: float) -> Generator[Step, Any, tuple[Answer,
         try:
             answer = yield Ask(request, deadline, began)
         except ModelError as error:
-            wait = None if error.partial is not None else retry.wait_before_next(request, error, len(attempts) + 1, _earliest(deadline, first))
+            wait = (
+                None
+                if error.partial is not None
+                else retry.wait_before_next(request, error, len(attempts) + 1, _earliest(deadline, first))
+            )
             attempts.append(_attempt(request, started, len(attempts) + 1, error=error, wait=wait))
             if wait is None:
                 error.attempts = tuple(attempts)
@@ -257,8 +259,11 @@ def _open(step: Step) -> Source:
         return engine().start(lambda job: asyncio.sleep(step.seconds))
     if isinstance(step, Load):
         return engine().start(_load)
-    flight = step.flight
-    return engine().start(lambda job: asyncio.shield(asyncio.wrap_future(flight)))
+    return engine().start(lambda job: _landed(step.flight))
+
+
+async def _landed(flight: Future[Answer | None]) -> Answer | None:
+    return await asyncio.shield(asyncio.wrap_future(flight))
 
 
 async def _load(job: Job) -> None:

@@ -23,7 +23,7 @@ Hook = Callable[..., Any]
 F = TypeVar("F", bound=Hook)
 
 NAMES = ("before_call", "after_call", "on_error", "on_retry")
-_registered: dict[str, tuple[Hook, ...]] = {name: () for name in (*NAMES, "closed")}
+_registered: dict[str, tuple[Hook, ...]] = dict.fromkeys((*NAMES, "closed"), ())
 _changing = threading.Lock()
 _log = logging.getLogger("magma")
 

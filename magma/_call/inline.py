@@ -12,6 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+_PURE = frozenset(
+    {"openai", "hosted_vllm", "azure", "groq", "deepseek", "openrouter", "together_ai", "xai", "fireworks_ai"}
+)
+"""Providers whose preparation does no I/O: no credentials to fetch, no images to download."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -29,7 +34,7 @@ class InlineExecutor(ThreadPoolExecutor):
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - handed to whoever awaits the future
             future.set_exception(error)
         return future
 
@@ -37,4 +42,6 @@ class InlineExecutor(ThreadPoolExecutor):
 def _is_preparation(fn: Any) -> bool:
     """Whether `fn` is `partial(context.run, partial(litellm.completion, acompletion=True, …))`."""
     inner = fn.args[0] if isinstance(fn, partial) and len(fn.args) == 1 else None
-    return isinstance(inner, partial) and inner.keywords.get("acompletion") is True
+    if not isinstance(inner, partial) or inner.keywords.get("acompletion") is not True:
+        return False
+    return str(inner.keywords.get("model")).partition("/")[0] in _PURE

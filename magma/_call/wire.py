@@ -170,8 +170,11 @@ def correct(body: dict[str, Any], raw: Any) -> None:
     """Puts the provider's own facts back into an answer that LiteLLM converted: finish_reason and usage."""
     if not isinstance(raw, dict):
         return
-    if not any(raw.get(name) for name in _USAGE):
+    if all(raw.get(name) is None for name in _USAGE):
         body["usage"] = None
+    for name in ("id", "model"):
+        if isinstance(raw.get(name), str) and raw[name]:
+            body[name] = raw[name]
     theirs = raw.get("choices")
     if isinstance(theirs, list):
         for choice, their in zip(body.get("choices") or [], theirs, strict=False):

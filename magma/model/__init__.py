@@ -28,7 +28,17 @@ _HOMES = {
     "register_hook": "magma._call.hooks",
 }
 
-__all__ = ["Cache", "Generation", "HookHandle", "Model", "ModelAsync", "ModelError", "Stream", "Timeout", "register_hook"]
+__all__ = [
+    "Cache",
+    "Generation",
+    "HookHandle",
+    "Model",
+    "ModelAsync",
+    "ModelError",
+    "Stream",
+    "Timeout",
+    "register_hook",
+]
 
 
 def __getattr__(name: str) -> Any:

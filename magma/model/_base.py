@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 from urllib.parse import urlsplit
 
@@ -144,7 +144,7 @@ def masked(name: str, value: Any) -> str:
         return "'***'"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key!r}: {masked(str(key), item)}" for key, item in value.items()) + "}"
-    if isinstance(value, (list, tuple)) and not isinstance(value, str):
+    if isinstance(value, (list, tuple)):
         inner = ", ".join(masked("", item) for item in value)
         return f"[{inner}]" if isinstance(value, list) else f"({inner},)" if len(value) == 1 else f"({inner})"
     return repr(value)
@@ -157,7 +157,7 @@ def handle(cls: type[H]) -> type[H]:
     made: Any = pydantic_dataclass(cls, frozen=True, slots=True, repr=False, config=config)
     made.__pydantic_init__ = made.__init__
 
-    def __init__(self: Any, id: Any = None, /, **keywords: Any) -> None:
+    def __init__(self: Any, id: Any = None, /, **keywords: Any) -> None:  # noqa: N807 - it becomes the class's own
         if id is not None:
             if "id" in keywords:
                 raise TypeError(f"{type(self).__name__}() got the id twice")
@@ -188,7 +188,9 @@ def _told(cls: type, error: ValidationError, variables: Mapping[str, str]) -> st
     """The first thing that pydantic found wrong, in one sentence."""
     found = error.errors(include_url=False, include_context=False)[0]
     name = str(found["loc"][0]) if found["loc"] else "arguments"
-    messages = {one["msg"][0].lower() + one["msg"][1:] for one in error.errors() if str(one["loc"][:1]) == str(found["loc"][:1])}
+    messages = {
+        one["msg"][0].lower() + one["msg"][1:] for one in error.errors() if str(one["loc"][:1]) == str(found["loc"][:1])
+    }
     value = "a secret" if is_secret_name(name) else f"{found['input']!r:.80}"
     where = f"{variables[name]} ({cls.__name__}.{name})" if name in variables else f"{cls.__name__}.{name}"
     return f"{where}: {' or '.join(sorted(messages))}; got {value}"
@@ -222,5 +224,3 @@ def _check_headers(headers: Mapping[str, Any] | None, where: str) -> None:
     for name, value in (headers or {}).items():
         if not isinstance(value, str) or any(sign in f"{name}{value}" for sign in "\r\n\0"):
             raise ConfigError(f"{where}[{name!r}] must be a str in one line, not {masked(name, value)}")
-
-

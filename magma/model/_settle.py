@@ -53,7 +53,9 @@ _OWNED = {
     "litellm_logging_obj": "use register_hook",
 }
 
-TEXTS = frozenset("id api_base api_key api_version organization user service_tier reasoning_effort on_unsupported".split())
+TEXTS = frozenset(
+    "id api_base api_key api_version organization user service_tier reasoning_effort on_unsupported".split()
+)
 MAPPINGS = frozenset(("extra", "extra_headers", "logit_bias"))
 
 

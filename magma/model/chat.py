@@ -170,7 +170,9 @@ class Model(Handle):
         **overrides: Any,
     ) -> Generation | Stream[Generation]: ...
 
-    def __call__(self, messages: Messages, *, stream: bool = False, **arguments: Any) -> Generation | Stream[Generation]:
+    def __call__(
+        self, messages: Messages, *, stream: bool = False, **arguments: Any
+    ) -> Generation | Stream[Generation]:
         """Asks the model; blocks this thread until the answer is there.
 
         Args:
@@ -228,7 +230,9 @@ class Model(Handle):
         **overrides: Any,
     ) -> Generation | Stream[Generation]: ...
 
-    async def acall(self, messages: Messages, *, stream: bool = False, **arguments: Any) -> Generation | Stream[Generation]:
+    async def acall(
+        self, messages: Messages, *, stream: bool = False, **arguments: Any
+    ) -> Generation | Stream[Generation]:
         """As calling the model, awaited; on asyncio's or trio's loop."""
         from .._call import flow
 
@@ -254,7 +258,9 @@ class Model(Handle):
         mine = {name: arguments.pop(name, None) for name in own_names}
         return (self.with_(**arguments) if arguments else self), self._inputs(messages, **mine)
 
-    def _inputs(self, messages: Any, *, system_prompt: Any, tools: Any, tool_choice: Any, response_format: Any) -> dict[str, Any]:
+    def _inputs(
+        self, messages: Any, *, system_prompt: Any, tools: Any, tool_choice: Any, response_format: Any
+    ) -> dict[str, Any]:
         sent = _tools(tools)
         if tool_choice is not None and sent is None:
             raise ConfigError(f"tool_choice={tool_choice!r} needs tools")
@@ -281,7 +287,8 @@ class ModelAsync(Model):
 
     if TYPE_CHECKING:
 
-        async def __call__(self, messages: Messages, **arguments: Any) -> Any: ...
+        async def __call__(self, messages: Messages, **arguments: Any) -> Any:  # type: ignore[override]
+            """As `Model.acall`."""
 
     else:
 
@@ -381,7 +388,12 @@ def _partial_calls(calls: list[dict[str, Any]]) -> tuple[ToolCall, ...]:
 
     functions = [(call, call.get("function") or {}) for call in calls]
     return tuple(
-        ToolCall(id=call.get("id") or "", name=function.get("name") or "", arguments=None, raw=str(function.get("arguments") or ""))
+        ToolCall(
+            id=call.get("id") or "",
+            name=function.get("name") or "",
+            arguments=None,
+            raw=str(function.get("arguments") or ""),
+        )
         for call, function in functions
     )
 

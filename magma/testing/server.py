@@ -560,14 +560,14 @@ def _connection_faults() -> list[Fault]:
         "tls-bytes": Reply.raw(b"\x15\x03\x03\x00\x02\x02\x28", Close()),
         "bad-status-line": Reply.raw(b"HTTP/1.1 OK 200\r\n\r\n", Close()),
         "bad-chunk-size": Reply.raw(head + b"transfer-encoding: chunked\r\n\r\nZZ\r\n{}\r\n0\r\n\r\n", Close()),
-        "header-line-huge": Reply.chat(headers={"x-long": "h" * 110_000}),
     }
     endless = {
         "hang-before-headers": Reply.raw(Hang()),
         "hang-in-headers": Reply.raw(head, Hang()),
-        "drip-headers": Reply.chat(headers={"x-pad": "p" * 5_000}).dripping(0.05, "headers"),
     }
     word = "word " * 2_000
+    # h11 lets 100 KB pass if they come at once, aiohttp 8 KB: this is too much for both.
+    long, pad = {"x-long": "h" * 300_000}, {"x-pad": "p" * 5_000}
     timeout: dict[str, Any] = {"error": "TimeoutError", "needs_timeout": True}
     return [
         *(_fails(name, reply, "ConnectionError", retried=True) for name, reply in broken.items()),
@@ -575,6 +575,8 @@ def _connection_faults() -> list[Fault]:
         _fails("close-in-body", _half(Close()), "ConnectionError", retried=True, only="call"),
         _fails("reset-in-body", _half(Wait(0.02), Reset()), "ConnectionError", retried=True, only="call"),
         _fails("hang-in-body", lambda stream: Reply.sse(Hang()) if stream else _half(Hang()), **timeout),
+        _fails("header-line-huge", lambda stream: _ok(stream).with_headers(long), "ConnectionError", retried=True),
+        _fails("drip-headers", lambda stream: _ok(stream).with_headers(pad).dripping(0.05, "headers"), **timeout),
         _fails("drip-body", lambda stream: _ok(stream, word).dripping(0.05), **timeout),
     ]
 

@@ -1,0 +1,1 @@
+"""What magma costs beside naive LiteLLM, and what must never happen: `python -m benchmarks`."""
