@@ -85,7 +85,9 @@ def compare(
     return measured
 
 
-def ratio(measured: dict[str, list[Round]], key: str, ours: str = "ours", naive: str = "naive") -> tuple[float, tuple[float, float]]:
+def ratio(
+    measured: dict[str, list[Round]], key: str, ours: str = "ours", naive: str = "naive"
+) -> tuple[float, tuple[float, float]]:
     """Median and quartiles of the rounds' ratios."""
     return middle([a[key] / b[key] for a, b in zip(measured[ours], measured[naive], strict=True)])
 
@@ -103,7 +105,9 @@ def middle(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
     return median(values), (low, high)
 
 
-def both(name: str, measured: dict[str, list[Round]], bound: float, unit: str = "ms", scale: float = 1e3) -> list[Figure]:
+def both(
+    name: str, measured: dict[str, list[Round]], bound: float, unit: str = "ms", scale: float = 1e3
+) -> list[Figure]:
     """Two rows: the ratio of wall time and of CPU time, with the absolute figures beside them."""
     figures = []
     for key, word in (("wall", "wall"), ("cpu", "CPU")):

@@ -1,7 +1,7 @@
 """An OpenAI-shaped server that costs next to nothing: `python -m benchmarks._server` prints its URL, ends with its stdin.
 
-The first part of the path says how it answers: `/v1` at once, `/echo/v1` with the last message's text, `/slow/v1`
-the same after 0.5 s, `/burst-300/v1` (streamed) with 300 deltas in one piece, `/drip-300/v1` with one delta a
+The first part of the path says how it answers: `/v1` at once, `/echo/v1` with the last message's text, `/slow-500/v1`
+the same after 500 ms, `/burst-300/v1` (streamed) with 300 deltas in one piece, `/drip-300/v1` with one delta a
 millisecond. `GET /stats` tells connections and requests in flight, `GET /reset` forgets the peak. Every other POST is
 a sink that answers `{}`.
 """
@@ -11,11 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from functools import cache, partial
 from collections.abc import Iterator
+from functools import cache, partial
 
 TEXT = "Hello there!"
-DELAY = 0.5  # seconds of /slow
 STEP = 0.001  # seconds between two deltas of /drip
 _CREATED = {"id": "chatcmpl-1", "created": 1_700_000_000, "model": "gpt-4o"}
 _USAGE = {"prompt_tokens": 9, "completion_tokens": 300, "total_tokens": 309}
@@ -109,7 +108,7 @@ class Connection(asyncio.Protocol):
         elif kind == "slow":
             Connection.in_flight += 1
             Connection.peak = max(Connection.peak, Connection.in_flight)
-            asyncio.get_running_loop().call_later(DELAY, self.end, answer(_prompt(body)))
+            asyncio.get_running_loop().call_later(int(count) / 1e3, self.end, answer(_prompt(body)))
         elif kind == "burst":
             write(burst(int(count)))
         elif kind == "drip":
@@ -130,10 +129,11 @@ class Connection(asyncio.Protocol):
 
     @staticmethod
     def state(*, reset: bool) -> bytes:
+        names = ("open", "in_flight", "peak", "requests")
+        told = {name: getattr(Connection, name) for name in names}
         if reset:
             Connection.peak = Connection.in_flight
-        names = ("open", "in_flight", "peak", "requests")
-        return http(json.dumps({name: getattr(Connection, name) for name in names}).encode())
+        return http(json.dumps(told).encode())
 
 
 def _prompt(body: bytes) -> str:

@@ -26,7 +26,9 @@ _OFF = {"PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP", "HTTP_PROXY", "HTTPS_PROXY",
 
 def environment(**more: str) -> dict[str, str]:
     """The same clean environment for both sides: a key, no network, byte-compiled modules."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS) and name.upper() not in _OFF}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(_OURS) and name.upper() not in _OFF
+    }
     fixed = {"OPENAI_API_KEY": "sk-loopback", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONHASHSEED": "0"}
     return kept | fixed | more
 
@@ -53,7 +55,9 @@ class Server:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         _end(self.process)
 
 
@@ -61,7 +65,7 @@ class Worker:
     """A fresh process that runs functions; started at once, ready at its first answer."""
 
     def __init__(self, **variables: str) -> None:
-        self.errors = tempfile.TemporaryFile()
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks._work"],
             stdin=subprocess.PIPE,
@@ -113,7 +117,9 @@ class Worker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

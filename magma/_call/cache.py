@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .request import Answer
 
+_PATIENCE = 0.25  # seconds to wait for a locked file before it counts as a miss
 _MARK = 0x6D61676D  # "magm": sqlite's application_id of our files
 
 
@@ -46,30 +47,28 @@ class Cache:
         self.size = size
         self.hits = self.misses = 0
         self._lock = threading.Lock()
-        self._flights: dict[str, Future[Answer | None]] = {}
+        self._flights: dict[str, tuple[int, Future[Answer | None]]] = {}  # a fork's child has no part in them
         self._memory: OrderedDict[str, bytes] = OrderedDict()
         self._file = None if self.path is None else _File(self.path, size)
 
     def get(self, key: str) -> Answer | None:
         """The answer under this key, or None."""
-        found = self._file.get(key) if self._file else self._remember(key)
-        if found is None:
-            self.misses += 1
-            return None
-        self.hits += 1
-        return _decode(found)
-
-    def _remember(self, key: str) -> bytes | None:
+        found = self._file.get(key) if self._file else None
         with self._lock:
-            if key in self._memory:
+            if self._file is None and key in self._memory:
                 self._memory.move_to_end(key)
-            return self._memory.get(key)
+                found = self._memory[key]
+            if found is None:
+                self.misses += 1
+            else:
+                self.hits += 1
+        return None if found is None else _decode(found)
 
     def put(self, key: str, answer: Answer) -> None:
         """Keeps the answer; drops the least recently used one where there are too many."""
         import msgspec
 
-        data = msgspec.json.encode(answer)
+        data = msgspec.json.encode(answer, enc_hook=repr)
         if self._file:
             self._file.put(key, data)
             return
@@ -82,16 +81,17 @@ class Cache:
     def lead_or_join(self, key: str) -> tuple[bool, Future[Answer | None]]:
         """(True, flight) for the first of identical calls in flight, (False, its flight) for the others."""
         with self._lock:
-            flight = self._flights.get(key)
-            if flight is not None:
+            process, flight = self._flights.get(key, (0, None))
+            if flight is not None and process == os.getpid():
                 return False, flight
-            flight = self._flights[key] = Future()
+            flight = Future()
+            self._flights[key] = (os.getpid(), flight)
             return True, flight
 
     def land(self, key: str, flight: Future[Answer | None], answer: Answer | None) -> None:
         """The leader's call ended: with an answer, or without (then the others ask for themselves)."""
         with self._lock:
-            if self._flights.get(key) is flight:
+            if self._flights.get(key, (0, None))[1] is flight:
                 del self._flights[key]
         if not flight.done():
             flight.set_result(answer)
@@ -168,7 +168,7 @@ class _File:
             connection: sqlite3.Connection = self._local.connection
             return connection
         try:
-            connection = sqlite3.connect(self.path, timeout=1.0, isolation_level=None)
+            connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
             mark = connection.execute("PRAGMA application_id").fetchone()[0]
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if tables and mark != _MARK:

@@ -14,7 +14,7 @@ import msgspec
 
 from . import failure
 from .request import Request
-from .wire import Exchange, event_data
+from .wire import Exchange, decode, event_data
 
 Chunk = dict[str, Any]
 _CARRIERS = (
@@ -49,7 +49,7 @@ def carries(chunk: Chunk) -> bool:
 
 def ends(chunk: Chunk) -> bool:
     """Whether a chunk tells that the answer is whole."""
-    return "done" in chunk or any(choice.get("finish_reason") for choice in chunk.get("choices") or ())
+    return any(choice.get("finish_reason") for choice in chunk.get("choices") or ())
 
 
 def chunks_of(source: Any, exchange: Exchange, request: Request) -> AsyncIterator[Chunk]:
@@ -85,12 +85,10 @@ def _openai_parser(inner: Any) -> Callable[[Chunk], Chunk] | None:
 
 
 async def _from_events(exchange: Exchange, request: Request, parse: Callable[[Chunk], Chunk]) -> AsyncIterator[Chunk]:
-    response, seen = exchange.response, False
+    response = exchange.response
     assert response is not None
     async for data in event_data(response):
         if data.startswith(b"[DONE]"):
-            if seen:
-                yield {"choices": [], "done": True}
             return
         if not data.strip():
             continue
@@ -100,7 +98,6 @@ async def _from_events(exchange: Exchange, request: Request, parse: Callable[[Ch
         if event.get("error"):
             raise failure.reported(event, exchange, request)
         _check_choices(event, exchange, request)
-        seen = seen or carries(event)
         yield parse(event)
 
 
@@ -151,7 +148,7 @@ def split(body: Chunk) -> list[Chunk]:
         chunks += [{**head, "choices": [{"index": index, "delta": delta, "finish_reason": None}]} for delta in deltas]
         end = {name: value for name, value in choice.items() if name not in ("message", "index")}
         last.append({"index": index, "delta": {}, **end})
-    return [*chunks, {**head, "choices": last, "usage": body.get("usage"), "done": True}]
+    return [*chunks, {**head, "choices": last, "usage": body.get("usage")}]
 
 
 async def _converted(source: Any, exchange: Exchange, request: Request) -> AsyncIterator[Chunk]:
@@ -164,6 +161,11 @@ async def _converted(source: Any, exchange: Exchange, request: Request) -> Async
     if inner is None and getattr(source, "make_call", None) is not None:
         inner = source.completion_stream = await source.make_call(client=None)  # not LiteLLM's global, unwatched client
     response = exchange.response
+    if response is not None and str(response.headers.get("content-type", "")).startswith("application/json"):
+        await response.aread()  # no stream at all: an error that came with a good status, most likely
+        body = exchange.json()
+        if isinstance(body, dict) and body.get("error"):
+            raise failure.reported(body, exchange, request)
     if hasattr(inner, "streaming_response") and response is not None and _is_event_stream(response):
         cohere = "cohere" in type(inner).__module__
         inner.streaming_response = _data_lines(
@@ -187,9 +189,11 @@ def _is_event_stream(response: Any) -> bool:
 async def _data_lines(exchange: Exchange, request: Request, cohere: bool) -> AsyncIterator[str]:
     """The events of a stream as `data:` lines, checked: what is not JSON, or is an error, LiteLLM would pass over."""
     async for data in event_data(exchange.response):  # type: ignore[arg-type]
+        if data.startswith(b"[DONE]"):  # LiteLLM would make a "stop" of it
+            return
         if not data.strip():
             continue
-        event = None if data.startswith(b"[DONE]") else _event(data, exchange, request)
+        event = _event(data, exchange, request)
         if isinstance(event, dict) and event.get("error"):
             raise failure.reported(event, exchange, request)
         if cohere and isinstance(event, dict):  # LiteLLM's parser wants an envelope that the API does not send
@@ -200,8 +204,8 @@ async def _data_lines(exchange: Exchange, request: Request, cohere: bool) -> Asy
 
 def _event(data: bytes, exchange: Exchange, request: Request) -> Any:
     try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decode(data)
+    except ValueError:
         raise failure.malformed(exchange, request, f"an event of the stream is not JSON: {data[:200]!r}") from None
 
 
@@ -234,12 +238,6 @@ def _plain_generic(item: dict[str, Any]) -> Chunk:
     """LiteLLM's older chunk: `text`, `tool_use`, `is_finished`, `finish_reason`, `usage`."""
     usage = item.get("usage")
     usage = dict(usage) if usage else None
-    if (
-        item.get("is_finished")
-        and not (item.get("text") or item.get("tool_use") or usage)
-        and item["finish_reason"] == "stop"
-    ):
-        return {"choices": [], "done": True}  # what it makes of [DONE]; the reason is its invention
     delta: Chunk = {"content": item.get("text") or None}
     if item.get("tool_use"):
         delta["tool_calls"] = [item["tool_use"]]

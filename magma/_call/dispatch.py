@@ -11,9 +11,13 @@ import asyncio
 import datetime
 import gc
 import os
+import re
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from ..errors import ConfigError, ModelError, UnsupportedParamsError
 from . import failure
@@ -54,8 +58,12 @@ def _import() -> None:
     collecting = gc.isenabled()
     gc.disable()  # a quarter of the import is collections of what is not garbage
     try:
-        import litellm
-        from litellm.litellm_core_utils.litellm_logging import Logging
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its own affairs, errors under -W error
+            import litellm
+            from litellm.litellm_core_utils.litellm_logging import Logging
+
+            _build(litellm)
     except Exception as error:
         raise ConfigError(f"LiteLLM cannot be imported: {type(error).__name__}: {error}") from error
     finally:
@@ -69,6 +77,13 @@ def _import() -> None:
     litellm.suppress_debug_info = True  # else it prints to stdout on errors
     _quiet = _quiet_logging(Logging)
     _litellm = litellm
+
+
+def _build(litellm: Any) -> None:
+    """Has pydantic build LiteLLM's answer types now: later it would warn on the user's stderr."""
+    delta = {"index": 0, "delta": {"content": ""}, "finish_reason": None}
+    litellm.ModelResponseStream(choices=[delta]).choices[0].delta.model_dump()
+    litellm.ModelResponse().model_dump()
 
 
 def version() -> str:
@@ -154,21 +169,38 @@ def _copy(value: Any) -> Any:
 async def _call(request: Request) -> tuple[Any, list[str]]:
     """LiteLLM's answer and our warnings; parameters that the model does not take are left out where allowed."""
     _watch_clients()
+    if _NOISE not in warnings.filters:
+        warnings.filterwarnings(_NOISE[0], "Items? .* on TypedDict class", UserWarning)
     operation = getattr(_litellm, f"a{request.operation}")
-    key = (request.model, request.on_unsupported, tuple(request.params), str(request.params.get("reasoning_effort")))
-    left_out = _left_out.get(key, frozenset[str]())
+    left_out = _known_left_out(request)
     try:
         answer = await operation(**_arguments(request, left_out))
     except _litellm.UnsupportedParamsError as error:
-        left_out = _may_leave_out(request, error)
+        left_out |= _may_leave_out(request, error)
         answer = await operation(**_arguments(request, left_out))
-        _left_out[key] = left_out
-    return answer, [
-        f"{name}={request.params[name]!r} was not sent: {request.model} does not take it" for name in sorted(left_out)
-    ]
+        if len(_left_out) < _MOST_LEFT_OUT:
+            _left_out[_question(request)] = left_out
+    names = sorted(left_out)
+    return answer, [f"{name}={request.params[name]!r} was not sent: {request.model} does not take it" for name in names]
 
 
-_left_out: dict[Any, frozenset[str]] = {}
+# LiteLLM builds types when it first needs them, and pydantic then warns about its `ReadOnly` fields.
+_NOISE = ("ignore", re.compile("Items? .* on TypedDict class", re.IGNORECASE), UserWarning, None, 0)
+_left_out: dict[bytes, frozenset[str]] = {}
+_MOST_LEFT_OUT = 1000
+
+
+def _known_left_out(request: Request) -> frozenset[str]:
+    """What is left out without asking LiteLLM: because it said so before, or for a rule that it does not know."""
+    if "thinking" in request.params and "claude" in request.model and request.params.get("temperature") == 0.0:
+        return frozenset({"temperature"})  # Anthropic takes no temperature but 1 with thinking
+    return _left_out.get(_question(request), frozenset()) if _left_out else frozenset()
+
+
+def _question(request: Request) -> bytes:
+    return msgspec.json.encode((request.model, request.on_unsupported, dict(request.params)))
+
+
 _CLASS_DEFAULTS = {"temperature": 0.0}
 
 
@@ -211,6 +243,9 @@ def _watch_clients() -> None:
 
     set_cache.magma = True  # type: ignore[attr-defined]
     cache.set_cache = set_cache
+    for key, client in cache.cache_dict.items():  # made while it was imported
+        if key.endswith(str(id(engine().loop))):
+            _watch(client)
 
 
 def _watch(client: Any) -> None:
@@ -237,6 +272,8 @@ async def send(request: Request) -> Answer:
         body = _body(answer)
         raw = exchange.json() if exchange.response is not None else None
         wire.correct(body, raw)
+        if rb"\ud" in exchange.content.lower():  # LiteLLM keeps lone surrogates
+            body = wire.mended(body)
     except Exception as error:
         raw, warnings = exchange.json(), []
         if exchange.status != 200 or not _is_answer(raw):
@@ -269,6 +306,17 @@ def _check(body: dict[str, Any], raw: Any, exchange: Any, request: Request) -> N
         raise failure.malformed(exchange, request, "the answer has no message")
     if not _is_answer(body) or (isinstance(raw, (dict, list)) and not raw):
         raise failure.malformed(exchange, request, "the answer has no message")
+    message = body["choices"][0]["message"]
+    says_nothing = not (message.get("content") or message.get("tool_calls") or message.get("reasoning_content"))
+    if says_nothing and isinstance(raw, dict) and _ANSWER_NAMES.isdisjoint(raw):
+        raise failure.malformed(exchange, request, "the answer is in no known form")
+
+
+# Where providers put their answers; LiteLLM makes "" of a body that has none of these.
+_ANSWER_NAMES = frozenset(
+    "choices content candidates promptFeedback output outputs message messages response text generation generations"
+    " generated_text completion completions predictions result results data completionMessage".split()
+)
 
 
 def _told(error: Exception, exchange: Any, request: Request) -> ModelError:

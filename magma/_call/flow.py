@@ -80,7 +80,8 @@ def _answered(request: Request, parse: Parse[R], joins: bool, began: float) -> L
         if leads:
             break
         assert flight is not None
-        joined = yield Join(flight, None)
+        total = request.timeout.total
+        joined = yield Join(flight, None if total is None else began + total, request)
         if joined is not None:
             return _hit(request, parse, joined, began)
     kept: Answer | None = None
@@ -259,7 +260,8 @@ def _open(step: Step) -> Source:
         return engine().start(lambda job: asyncio.sleep(step.seconds))
     if isinstance(step, Load):
         return engine().start(_load)
-    return engine().start(lambda job: _landed(step.flight))
+    overdue = _overdue(step.request, again=False)
+    return engine().start(lambda job: _landed(step.flight), bound=step.deadline, overdue=overdue)
 
 
 async def _landed(flight: Future[Answer | None]) -> Answer | None:
@@ -280,11 +282,11 @@ def _open_ask(step: Ask) -> Source:
     attempt = None if timeout.attempt is None else now + timeout.attempt
     if not request.stream:
         bound = _earliest(step.deadline, attempt)
-        overdue = _overdue(request, bound is not None and bound == attempt != step.deadline)
+        overdue = _overdue(request, again=bound is not None and bound == attempt != step.deadline)
         return engine().start(lambda job: dispatch.send(request), bound=bound, overdue=overdue)
     first = None if timeout.first_token is None else step.began + timeout.first_token
     bound = _earliest(step.deadline, attempt, first)
-    overdue = _overdue(request, bound is not None and bound == attempt and bound not in (step.deadline, first))
+    overdue = _overdue(request, again=bound is not None and bound == attempt and bound not in (step.deadline, first))
 
     def next_bound() -> float | None:
         idle = None if timeout.idle is None else time.monotonic() + timeout.idle
@@ -297,7 +299,7 @@ def _earliest(*bounds: float | None) -> float | None:
     return min((bound for bound in bounds if bound is not None), default=None)
 
 
-def _overdue(request: Request, again: bool) -> Callable[[], Exception]:
+def _overdue(request: Request, *, again: bool) -> Callable[[], Exception]:
     """Makes the error for a passed deadline; only one attempt's own bound leaves time to ask again."""
 
     def error() -> Exception:

@@ -152,6 +152,7 @@ class Join(msgspec.Struct, frozen=True):
 
     flight: Future[Answer | None]
     deadline: float | None
+    request: Request
 
 
 class Load(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ at most 1.2 times the traffic, and a handful of calls still gets all its retries
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -88,3 +89,7 @@ def budget(request: Request) -> Budget:
 def forget_budgets() -> None:
     """Forgets all that was counted; for tests."""
     _budgets.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_budgets)  # a lock may have been held in the parent

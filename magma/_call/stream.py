@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -77,6 +77,10 @@ class Stream(Generic[R]):
         except BaseException as error:
             self._fail(error)
             raise
+
+    def __await__(self) -> Generator[Any, None, Stream[R]]:
+        return self
+        yield  # an awaitable that is ready at once: `await model(x, stream=True)` gives the stream itself
 
     def __aiter__(self) -> AsyncIterator[R]:
         return self

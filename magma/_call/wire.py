@@ -7,6 +7,7 @@ followed, and OpenAI-style event streams are read here, event by event. httpx in
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -17,6 +18,10 @@ import msgspec
 
 class Redirected(httpx.TransportError):
     """The provider answered with a redirect; following it would hand prompt and key to somebody else."""
+
+
+class Broken(httpx.NetworkError):
+    """No connection; not httpx's own class for it, on which LiteLLM's handler would ask a second time, uncounted."""
 
 
 class Exchange:
@@ -43,8 +48,8 @@ class Exchange:
     def json(self) -> Any:
         """The body of the last response, decoded; None when it is not JSON."""
         try:
-            return msgspec.json.decode(self.content)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            return decode(self.content)
+        except ValueError:
             return None
 
     def header(self, *names: str) -> str | None:
@@ -58,6 +63,29 @@ class Exchange:
         return self.header("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "cf-ray")
 
 
+def decode(data: bytes) -> Any:
+    """The value of a JSON text; a lone surrogate escape in it becomes U+FFFD, as UTF-8 cannot carry it.
+
+    Raises:
+        ValueError: not JSON, or not UTF-8.
+    """
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        if rb"\u" not in data:
+            raise
+        return mended(json.loads(data))
+
+
+def mended(value: Any) -> Any:
+    """Plain data whose texts UTF-8 can carry."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {mended(name): mended(item) for name, item in value.items()}
+    return [mended(item) for item in value] if isinstance(value, list) else value
+
+
 current: ContextVar[Exchange | None] = ContextVar("magma_exchange", default=None)
 
 
@@ -69,13 +97,14 @@ class Watched(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """As httpx's."""
-        exchange = current.get()
-        if exchange is None:
-            return await self.inner.handle_async_request(request)
+        exchange = current.get() or Exchange()
         exchange.requests += 1
         exchange.response = None
         try:
             response = await self.inner.handle_async_request(request)
+        except (httpx.ConnectError, httpx.RemoteProtocolError) as error:
+            exchange.error = error
+            raise Broken(str(error)) from error
         except Exception as error:
             exchange.error = error
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 from urllib.parse import urlsplit
@@ -39,7 +40,7 @@ class Handle:
     )
     """Fields that say how to reach the model; every other field is a parameter that is sent."""
 
-    if TYPE_CHECKING:  # the fields that every type has; each class declares them with their bounds
+    if TYPE_CHECKING:  # what every type has; each class declares the fields with their bounds
 
         @property
         def id(self) -> str: ...
@@ -47,7 +48,8 @@ class Handle:
         @property
         def extra(self) -> Mapping[str, Any]: ...
 
-        __dataclass_fields__: ClassVar[dict[str, Any]]
+        fields: ClassVar[Mapping[str, Any]]
+        parameters: ClassVar[tuple[str, ...]]
 
     @property
     def provider(self) -> str:
@@ -77,7 +79,7 @@ class Handle:
         Raises:
             ConfigError: as the constructor.
         """
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values = {name: getattr(self, name) for name in self.fields}
         if "extra" in changes:
             if not isinstance(changes["extra"], Mapping):
                 raise ConfigError(f"extra must be a dict, not {changes['extra']!r:.80}")
@@ -88,7 +90,7 @@ class Handle:
 
     def __repr__(self) -> str:
         shown = [repr(self.id)]
-        for name, field in self.__dataclass_fields__.items():
+        for name, field in self.fields.items():
             value = getattr(self, name)
             if name in ("id", "extra") or value == field.default or (name == "extra_headers" and not value):
                 continue
@@ -108,7 +110,7 @@ class Handle:
         from .._call.timeout import Timeout
 
         me: Any = self
-        params = {name: getattr(me, name) for name in self._parameters() if getattr(me, name) is not None}
+        params = {name: getattr(me, name) for name in self.parameters if getattr(me, name) is not None}
         params = {name: list(value) if isinstance(value, tuple) else value for name, value in params.items()}
         return Request(
             operation=self.operation,
@@ -128,10 +130,6 @@ class Handle:
             cache=me.cache,
             call=next_call(),
         )
-
-    @classmethod
-    def _parameters(cls) -> tuple[str, ...]:
-        return tuple(name for name in cls.__dataclass_fields__ if name not in cls.connection)
 
 
 def masked(name: str, value: Any) -> str:
@@ -156,6 +154,8 @@ def handle(cls: type[H]) -> type[H]:
     config = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
     made: Any = pydantic_dataclass(cls, frozen=True, slots=True, repr=False, config=config)
     made.__pydantic_init__ = made.__init__
+    made.fields = {field.name: field for field in dataclasses.fields(made)}  # without the ClassVars
+    made.parameters = tuple(name for name in made.fields if name not in made.connection)
 
     def __init__(self: Any, id: Any = None, /, **keywords: Any) -> None:  # noqa: N807 - it becomes the class's own
         if id is not None:

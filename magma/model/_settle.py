@@ -61,7 +61,7 @@ MAPPINGS = frozenset(("extra", "extra_headers", "logit_bias"))
 
 def settle(cls: Any, given: dict[str, Any], *, environment: bool = True) -> tuple[dict[str, Any], dict[str, str]]:
     """The values of the fields, and which environment variable each comes from that comes from one."""
-    fields = cls.__dataclass_fields__
+    fields = cls.fields
     values = {name: value for name, value in given.items() if name in fields}
     others = {name: value for name, value in given.items() if name not in fields}
     variables: dict[str, str] = {}
@@ -149,7 +149,7 @@ def _take_api_keys(values: dict[str, Any], others: dict[str, Any]) -> None:
 
 def _sort_out(cls: Any, others: Mapping[str, Any], *, misspelt: bool = True) -> None:
     """Raises for keywords that magma owns, and for those that look like a misspelt field."""
-    fields = cls.__dataclass_fields__
+    fields = cls.fields
     for name in others:
         if name in _OWNED:
             raise ConfigError(f"{name} cannot be a parameter of {cls.__name__}: {_OWNED[name]}")

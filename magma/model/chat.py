@@ -294,7 +294,9 @@ class ModelAsync(Model):
 
         def __call__(self, messages, *, stream=False, **arguments):
             """As `Model.acall`; with `stream=True` the stream itself, which may be awaited too."""
-            return self.acall(messages, stream=stream, **arguments)
+            if stream:
+                return Model.__call__(self, messages, stream=stream, **arguments)
+            return self.acall(messages, **arguments)
 
 
 def _flag(stream: Any) -> bool:

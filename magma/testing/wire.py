@@ -487,7 +487,7 @@ class Reply:
         if self.framing == "chunked":
             yield head
             for step in body:
-                yield b"%x\r\n%b\r\n" % (len(step), step) if isinstance(step, bytes) else step
+                yield _chunk(step) if isinstance(step, bytes) else _pinging(step) if isinstance(step, Ping) else step
             if not (body and isinstance(body[-1], Ping | Hang | Close | Reset)):
                 yield b"0\r\n\r\n"
             return
@@ -502,6 +502,14 @@ class Reply:
         framing = {"content-length": str(size)} if self.framing == "length" else {"transfer-encoding": "chunked"}
         lines = [f"{name}: {value}\r\n" for name, value in (framing | dict(self.headers)).items()]
         return f"HTTP/1.1 {self.status} {phrase}\r\n{''.join(lines)}\r\n".encode("latin-1", "replace")
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _pinging(ping: Ping) -> Ping:
+    return dataclasses.replace(ping, data=_chunk(ping.data))
 
 
 Answer: TypeAlias = Reply | Callable[[Received], Reply]
@@ -534,7 +542,7 @@ def _paced(
 _CUTS: dict[Cut, tuple[Step, ...]] = {
     "close": (),
     "fin": (Close(),),
-    "reset": (Wait(0.02), Reset()),
+    "reset": (Wait(0.1), Reset()),
     "hang": (Hang(),),
 }
 

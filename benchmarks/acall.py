@@ -1,0 +1,37 @@
+"""One awaited call, beside `litellm.acompletion`."""
+
+from __future__ import annotations
+
+from ._measure import Figure, Round, Run, arun, atimed, both, compare, expect
+from ._server import TEXT
+
+
+def naive(url: str, count: int) -> Round:
+    """LiteLLM with its defaults."""
+    import litellm
+
+    async def call() -> None:
+        messages = [{"role": "user", "content": "Say hi!"}]
+        answer = await litellm.acompletion("openai/gpt-4o", messages, temperature=0, api_base=f"{url}/v1")
+        expect(answer.choices[0].message.content, TEXT)
+
+    return arun(atimed(call, count))
+
+
+def ours(url: str, count: int) -> Round:
+    """The same through magma."""
+    from magma import Model
+
+    model = Model("openai/gpt-4o", api_base=f"{url}/v1")
+
+    async def call() -> None:
+        expect((await model.acall("Say hi!")).content, TEXT)
+
+    return arun(atimed(call, count))
+
+
+def measure(run: Run) -> list[Figure]:
+    """Wall and CPU."""
+    sides = {"ours": ours, "naive": naive}
+    rounds, pairs = run.some(15, 6), run.some(3, 1)
+    return both("acall", compare(sides, rounds=rounds, pairs=pairs, url=run.url, count=run.some(60, 30)), 1.10)

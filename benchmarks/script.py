@@ -1,0 +1,37 @@
+"""The script "import, one call, exit", from its start to its end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from ._measure import Figure, Run, middle
+from ._server import TEXT
+from ._work import environment
+
+OURS = "import magma, sys; print(magma.Model('openai/gpt-4o', api_base=sys.argv[1])('Say hi!').content)"
+NAIVE = """
+import litellm, sys
+messages = [{"role": "user", "content": "Say hi!"}]
+answer = litellm.completion("openai/gpt-4o", messages, temperature=0, api_base=sys.argv[1])
+print(answer.choices[0].message.content)
+"""
+
+
+def _seconds(code: str, url: str) -> float:
+    command = [sys.executable, "-c", code, f"{url}/v1"]
+    began = time.perf_counter()
+    done = subprocess.run(command, env=environment(), check=True, capture_output=True, text=True, timeout=60)
+    seconds = time.perf_counter() - began
+    if TEXT not in done.stdout or done.stderr:
+        raise AssertionError(f"wrong output: {done.stdout!r} {done.stderr!r}"[:2000])
+    return seconds
+
+
+def measure(run: Run) -> list[Figure]:
+    """Fresh processes, interleaved; the first pair byte-compiles and is not counted."""
+    pairs = [(_seconds(OURS, run.url), _seconds(NAIVE, run.url)) for _ in range(1 + run.some(9, 2))][1:]
+    value, spread = middle([ours / naive for ours, naive in pairs])
+    ours, naive = (middle(list(column))[0] for column in zip(*pairs, strict=True))
+    return [Figure("script, wall", value, "x", 0.75, spread, f"{ours:.3g} against {naive:.3g} s")]
