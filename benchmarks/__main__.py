@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import closing
 from importlib import import_module
 
 from ._measure import Figure, Run
@@ -49,9 +50,9 @@ def main() -> int:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
     print("| figure | bound | measured | quartiles | | |\n|---|---|---|---|---|---|", flush=True)
     wrong = []
-    for name in arguments.names or NAMES:
-        with Server() as server:
-            for figure in run_one(name, Run(server, arguments.quick)):
+    with Server() as server, closing(Run(server, quick=arguments.quick)) as run:
+        for name in arguments.names or NAMES:
+            for figure in run_one(name, run):
                 print(row(figure), flush=True)
                 wrong += [f"{figure.name}: {figure.wrong}"] if figure.wrong else []
     for text in wrong:

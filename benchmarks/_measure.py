@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
 
-from ._work import Worker
+from ._work import Server, Worker
 
 DRAIN = 0.05  # seconds after a round in which work left to threads ends; its CPU counts, its wall time does not
 
@@ -43,58 +43,57 @@ class Figure:
         return "ok" if (self.measured >= self.bound if self.least else self.measured <= self.bound) else "over"
 
 
-@dataclass(frozen=True)
 class Run:
-    """What every benchmark is given."""
+    """What every benchmark is given: the server, how much to do, and in a quick run the two workers that all share."""
 
-    server: Any
-    quick: bool
-
-    @property
-    def url(self) -> str:
-        """The loopback server's."""
-        return str(self.server.url)
+    def __init__(self, server: Server, *, quick: bool) -> None:
+        self.server, self.url, self.quick = server, server.url, quick
+        self._shared: dict[str, Worker] = {}
 
     def some(self, full: int, quick: int) -> int:
         """A count."""
         return quick if self.quick else full
 
+    def compare(
+        self, sides: dict[str, Callable[..., Round]], *, rounds: int, pairs: int = 1, **arguments: Any
+    ) -> dict[str, list[Round]]:
+        """Rounds of each side, interleaved, each side in a worker of its own; `pairs` times with fresh processes.
 
-def compare(
-    sides: dict[str, Callable[..., Round]], *, rounds: int, pairs: int = 1, **arguments: Any
-) -> dict[str, list[Round]]:
-    """Rounds of each side, interleaved, in workers of their own; `pairs` times with fresh processes.
+        The order within a round alternates. The first round of each process warms up and is not counted.
+        """
+        measured: dict[str, list[Round]] = {name: [] for name in sides}
+        for _ in range(1 if self.quick else pairs):
+            workers = {name: self._shared.get(name) or Worker() for name in sides}
+            try:
+                for name, worker in workers.items():  # together: both import, each on a core
+                    worker.send(sides[name], **arguments, url=self.url)
+                for worker in workers.values():
+                    worker.receive()
+                for number in range(rounds):
+                    for name in list(sides)[:: 1 if number % 2 else -1]:
+                        measured[name].append(workers[name].do(sides[name], **arguments, url=self.url))
+            except BaseException:
+                self._end(workers)
+                raise
+            if self.quick:
+                self._shared = workers
+            else:
+                self._end(workers)
+        return measured
 
-    The order within a round alternates, the first round warms up and is not counted.
-    """
-    measured: dict[str, list[Round]] = {name: [] for name in sides}
-    for _ in range(pairs):
-        workers = {name: Worker() for name in sides}
-        try:
-            for name, worker in workers.items():  # together: both import on their own core
-                worker.send(sides[name], **arguments)
-            for worker in workers.values():
-                worker.receive()
-            for number in range(rounds):
-                names = list(sides)[:: 1 if number % 2 else -1]
-                for name in names:
-                    measured[name].append(workers[name].do(sides[name], **arguments))
-        finally:
-            for worker in workers.values():
-                worker.close()
-    return measured
+    def close(self) -> None:
+        """Ends the shared workers."""
+        self._end(self._shared)
+
+    def _end(self, workers: dict[str, Worker]) -> None:
+        for worker in workers.values():
+            worker.close()
+        self._shared = {}
 
 
-def ratio(
-    measured: dict[str, list[Round]], key: str, ours: str = "ours", naive: str = "naive"
-) -> tuple[float, tuple[float, float]]:
+def ratio(measured: dict[str, list[Round]], key: str) -> tuple[float, tuple[float, float]]:
     """Median and quartiles of the rounds' ratios."""
-    return middle([a[key] / b[key] for a, b in zip(measured[ours], measured[naive], strict=True)])
-
-
-def difference(measured: dict[str, list[Round]], key: str, more: str, less: str) -> tuple[float, tuple[float, float]]:
-    """Median and quartiles of the rounds' differences."""
-    return middle([a[key] - b[key] for a, b in zip(measured[more], measured[less], strict=True)])
+    return middle([a[key] / b[key] for a, b in zip(measured["ours"], measured["naive"], strict=True)])
 
 
 def middle(values: Sequence[float]) -> tuple[float, tuple[float, float]]:

@@ -39,16 +39,16 @@ def leave(url: str, count: int) -> dict[str, float]:
 
 def measure(run: Run) -> list[Figure]:
     """A worker that hangs is killed and reported."""
-    count = run.some(1_000, 100)
+    count, before = run.some(1_000, 100), run.server.stats()["open"]
     with Worker() as worker:
         try:
             found = worker.do(leave, url=run.url, count=count)
         except WorkError as error:
             return [Figure("abandoned, hangs", 1, "", 0, wrong=str(error))]
         time.sleep(0.2)
-        at_server = run.server.stats()["open"] - 1  # less the one that asks
+        at_server = run.server.stats()["open"] - before
     wrong = f"{found['extra']} sockets leaked" if found["extra"] > 2 else ""
-    note = f"meanwhile at most {found['most']:.0f}; {at_server} open at the server"
+    note = f"meanwhile at most {found['most']:.0f}; {at_server} still open at the server"
     return [
         Figure("abandoned, hangs", 0, "", 0, note=f"of {count}; the slowest took {found['slowest'] * 1e3:.0f} ms"),
         Figure("abandoned, extra sockets", found["extra"], "", 2, note=note, wrong=wrong),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._measure import Figure, Round, Run, both, compare, expect, timed
+from ._measure import Figure, Round, Run, both, expect, timed
 from ._server import TEXT
 
 
@@ -30,4 +30,4 @@ def measure(run: Run) -> list[Figure]:
     """Wall and CPU."""
     sides = {"ours": ours, "naive": naive}
     rounds, pairs = run.some(15, 6), run.some(3, 1)
-    return both("call", compare(sides, rounds=rounds, pairs=pairs, url=run.url, count=run.some(60, 30)), 1.10)
+    return both("call", run.compare(sides, rounds=rounds, pairs=pairs, count=run.some(60, 30)), 1.10)

@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Awaitable, Callable
 
-from ._measure import Figure, Round, Run, arun, compare, middle, ratio
+from ._measure import Figure, Round, Run, arun, middle, ratio
 from ._work import Worker
 
 CALLS = 500
@@ -57,13 +57,13 @@ def _peak(url: str) -> Round:
 def measure(run: Run) -> list[Figure]:
     """Time beside LiteLLM's, and what the server saw."""
     sides = {"ours": ours, "naive": naive}
-    measured = compare(sides, rounds=run.some(7, 1), url=run.url, delay=500)
+    measured = run.compare(sides, rounds=run.some(7, 1), delay=500)
     value, spread = ratio(measured, "wall")
     walls = {name: middle([one["wall"] for one in rounds])[0] for name, rounds in measured.items()}
     right = min(one["right"] for one in measured["ours"])
     wrong = "" if right == CALLS else f"{CALLS - right:.0f} of {CALLS} answers are wrong"
     with Worker() as worker:
-        peak = worker.do(ours, url=run.url, delay=6_000)["peak"]
+        peak = worker.do(ours, url=run.url, delay=run.some(6_000, 4_000))["peak"]
     return [
         Figure("concurrent, right answers", right, "", CALLS, least=True, wrong=wrong),
         Figure("concurrent, in flight together", peak, "", CALLS, least=True),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ._measure import Figure, Round, Run, arun, atimed, both, compare, expect, timed
+from ._measure import Figure, Round, Run, arun, atimed, both, expect, timed
 
 COUNT = 300
 _MESSAGES = [{"role": "user", "content": "Count!"}]
@@ -79,13 +79,8 @@ def measure(run: Run) -> list[Figure]:
     figures = []
     for word, pair in sides.items():
         for kind in ("burst", "drip"):
-            rounds, count = run.some(11, 3), run.some(4, 1) if kind == "burst" else 1
-            found = both(
-                f"delta, {word}, {kind}",
-                compare(pair, rounds=rounds, url=run.url, count=count, kind=kind),
-                1.0,
-                "µs",
-                1e6,
-            )
+            rounds, count = (run.some(15, 3), run.some(4, 1)) if kind == "burst" else (run.some(9, 1), 1)
+            measured = run.compare(pair, rounds=rounds, count=count, kind=kind)
+            found = both(f"delta, {word}, {kind}", measured, 1.0, "µs", 1e6)
             figures += found if kind == "burst" else found[1:]
     return figures

@@ -45,7 +45,9 @@ def naive(url: str) -> int:
 def measure(run: Run) -> list[Figure]:
     """The worker's stderr is read after it has exited."""
     with Worker() as ours, Worker() as theirs:
-        extra, others = ours.do(loops, url=run.url), theirs.do(naive, url=run.url)
+        ours.send(loops, url=run.url)
+        theirs.send(naive, url=run.url)
+        extra, others = ours.receive(), theirs.receive()
         status, told = ours.close(), ours.stderr()
     wrong = f"{extra} sockets leaked" if extra > 2 else ""
     noise = f"exit status {status}, stderr: {told}" if told or status else ""

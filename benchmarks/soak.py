@@ -29,18 +29,22 @@ def calls(url: str, count: int, model_id: str) -> dict[str, float]:
 
 
 def measure(run: Run) -> list[Figure]:
-    """What grew after the warm-up."""
-    figures = []
+    """What grew after the warm-up; both kinds at the same time, each on a core."""
     warm, count = run.some(2_000, 500), run.some(20_000, 1_000)
-    for where, model_id in (("loopback", "openai/gpt-4o"), ("offline", "offline/echo")):
-        with Worker() as worker:
-            before = worker.do(calls, url=run.url, count=warm, model_id=model_id)
-            after = worker.do(calls, url=run.url, count=count, model_id=model_id)
-        grown = {name: after[name] - before[name] for name in before}
-        leaks = [f"{grown[name]:.0f} more {name}" for name in ("threads", "files") if grown[name] > SLACK]
-        note = ", ".join(f"{grown[name]:+.0f} {name}" for name in ("threads", "files", "objects"))
-        note = f"{grown['memory'] * 1_000 / count:+.2f} MB per 1 000 calls; {note}"
-        figures.append(
-            Figure(f"soak, {where}, growth", grown["memory"], "MB", GROWTH, note=note, wrong=", ".join(leaks))
-        )
-    return figures
+    with Worker() as loopback, Worker() as offline:
+        sides = {"loopback": (loopback, "openai/gpt-4o"), "offline": (offline, "offline/echo")}
+        told: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
+        for number in (warm, count):
+            for worker, model_id in sides.values():
+                worker.send(calls, url=run.url, count=number, model_id=model_id)
+            for name, (worker, _) in sides.items():
+                told[name].append(worker.receive())
+    return [_figure(name, *pair, count) for name, pair in told.items()]
+
+
+def _figure(name: str, before: dict[str, float], after: dict[str, float], count: int) -> Figure:
+    grown = {what: after[what] - before[what] for what in before}
+    leaks = [f"{grown[what]:.0f} more {what}" for what in ("threads", "files") if grown[what] > SLACK]
+    note = ", ".join(f"{grown[what]:+.0f} {what}" for what in ("threads", "files", "objects"))
+    note = f"{grown['memory'] * 1_000 / count:+.2f} MB per 1 000 calls; {note}"
+    return Figure(f"soak, {name}, growth", grown["memory"], "MB", GROWTH, note=note, wrong=", ".join(leaks))

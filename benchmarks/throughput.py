@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from ._measure import DRAIN, Figure, Round, Run, arun, compare, expect, middle, ratio
+from ._measure import DRAIN, Figure, Round, Run, arun, expect, middle, ratio
 from ._server import TEXT
 
 IN_FLIGHT = 64
@@ -53,7 +53,7 @@ def ours(url: str, count: int) -> Round:
 def measure(run: Run) -> list[Figure]:
     """Calls a second, and the ratio."""
     sides = {"ours": ours, "naive": naive}
-    measured = compare(sides, rounds=run.some(9, 3), pairs=run.some(2, 1), url=run.url, count=run.some(640, 192))
+    measured = run.compare(sides, rounds=run.some(9, 3), pairs=run.some(2, 1), count=run.some(640, 192))
     value, spread = ratio(measured, "rate")
     rates = {name: middle([one["rate"] for one in rounds])[0] for name, rounds in measured.items()}
     note = f"{rates['ours']:.0f} against {rates['naive']:.0f} calls/s"

@@ -170,7 +170,7 @@ async def _call(request: Request) -> tuple[Any, list[str]]:
     """LiteLLM's answer and our warnings; parameters that the model does not take are left out where allowed."""
     _watch_clients()
     if _NOISE not in warnings.filters:
-        warnings.filterwarnings(_NOISE[0], "Items? .* on TypedDict class", UserWarning)
+        warnings.filterwarnings("ignore", "Items? .* on TypedDict class", UserWarning)
     operation = getattr(_litellm, f"a{request.operation}")
     left_out = _known_left_out(request)
     try:

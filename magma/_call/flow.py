@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -31,8 +31,8 @@ Parse = Callable[[Request, Answer], R]
 Line = Generator[Step, Any, R]
 Walk = Generator[Source | Response, Item | None, R]
 
-Answerer = Callable[[str, Mapping[str, Any], Mapping[str, Any]], "dict[str, Any] | None"]
-LOCAL: list[Answerer] = [offline.answer]
+Answerer = Callable[[Request], "dict[str, Any] | None"]
+LOCAL: list[Answerer] = [lambda request: offline.answer(request.model, request.inputs, request.params)]
 """Who can answer without a network, asked in turn: `offline/`, and scripted answers of `magma.testing`."""
 
 
@@ -181,7 +181,7 @@ def _is_worth_keeping(answer: Answer) -> bool:
 def _local(request: Request) -> Answer | None:
     """An answer without a network; a ConfigError where a network is forbidden."""
     for answerer in LOCAL:
-        body = answerer(request.model, request.inputs, request.params)
+        body = answerer(request)
         if body is not None:
             return Answer(body=body)
     if os.environ.get("MAGMA_ALLOW_REQUESTS", "1").strip().lower() in ("0", "false", "no", "off"):

@@ -34,7 +34,7 @@ class InlineExecutor(ThreadPoolExecutor):
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - handed to whoever awaits the future
+        except Exception as error:
             future.set_exception(error)
         return future
 

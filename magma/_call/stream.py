@@ -79,8 +79,8 @@ class Stream(Generic[R]):
             raise
 
     def __await__(self) -> Generator[Any, None, Stream[R]]:
+        yield from ()  # ready at once: `await model(x, stream=True)` gives the stream itself
         return self
-        yield  # an awaitable that is ready at once: `await model(x, stream=True)` gives the stream itself
 
     def __aiter__(self) -> AsyncIterator[R]:
         return self

@@ -58,8 +58,10 @@ def install() -> None:
         return
     with _lock:
         if not _installed:
-            for name, hook in (("before_call", _begin), ("after_call", _answer), ("on_error", _fail), ("closed", _close)):
-                hooks.add(name, hook)
+            hooks.add("before_call", _begin)
+            hooks.add("after_call", _answer)
+            hooks.add("on_error", _fail)
+            hooks.add("closed", _close)
             _installed = True
 
 
@@ -121,10 +123,8 @@ def _end(request: Request, response: Response | None, attempts: Sequence[Any], *
 
 def _described(span: Span, request: Request, response: Response | None, attempts: Sequence[Any]) -> dict[str, Any]:
     """The arguments of LangFuse's `update`."""
-    from .. import __version__
-
     secrets = [secret for secret in request.secrets() if len(secret) >= 8]  # shorter ones are placeholders
-    metadata: dict[str, Any] = {"provider": request.provider, "magma": __version__, "attempts": len(attempts)}
+    metadata: dict[str, Any] = {"provider": request.provider, "magma": _version(), "attempts": len(attempts)}
     told: dict[str, Any] = {
         "name": f"model:{request.model}",
         "model": request.model,
@@ -151,6 +151,10 @@ def _described(span: Span, request: Request, response: Response | None, attempts
         metadata |= {name: getattr(response, name) for name in ("cached", "latency", "request_id")}
         metadata |= {"finish_reason": getattr(response, "finish_reason", None), "warnings": response.warnings or None}
     return told
+
+
+def _version() -> str:
+    return str(sys.modules["magma"].__version__)  # importing the top from here would go upward
 
 
 def _input(request: Request) -> Any:

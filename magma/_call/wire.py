@@ -136,7 +136,7 @@ class Events:
     https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 
     >>> events = Events()
-    >>> list(events.feed(b": ping\\n\\ndata: {}\\r\\n\\r")), list(events.feed(b"\\ndata: [DONE]\\n\\n"))
+    >>> list(events.feed(b": ping\\n\\ndata: {}\\r\\n\\r\\nda")), list(events.feed(b"ta: [DONE]\\n\\n"))
     ([b'{}'], [b'[DONE]'])
     """
 

@@ -36,9 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _flushed(code: int) -> int:
     """The exit code once all is written; what cannot be written is dropped, else Python complains at its exit."""
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
         try:
-            if stream is not None:
-                stream.flush()
+            stream.flush()
         except (OSError, ValueError):
             code = code or 1
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -166,7 +166,7 @@ def _langfuse() -> Finding:
 
     given = [name for name in ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY") if os.environ.get(name)]
     if not given:
-        return Finding("tracing of calls", "off", "set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to switch it on")
+        return Finding("langfuse", "off", "set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY to switch it on")
     if len(given) == 1:
         return Finding(
             "langfuse",
@@ -175,8 +175,8 @@ def _langfuse() -> Finding:
             "warning",
         )
     if find_spec("langfuse") is None:
-        return Finding("tracing of calls", "on", 'not installed: pip install "magma-model[langfuse]"', "broken")
-    return Finding("tracing of calls", "on", " ".join(f"{name} {mask(os.environ[name])}" for name in given))
+        return Finding("langfuse", "on", 'not installed: pip install "magma-model[langfuse]"', "broken")
+    return Finding("langfuse", "on", " ".join(f"{name} {mask(os.environ[name])}" for name in given))
 
 
 def _dotenv(added: list[str]) -> list[Finding]:

@@ -166,7 +166,12 @@ def handle(cls: type[H]) -> type[H]:
 
     __init__.__doc__ = cls.__doc__
     made.__init__ = __init__
+    made.__setattr__ = made.__delattr__ = _refuse  # CPython 3.11's own for frozen slots stumbles over unknown names
     return made  # type: ignore[no-any-return]
+
+
+def _refuse(self: Any, name: str, value: Any = None) -> None:
+    raise dataclasses.FrozenInstanceError(f"{type(self).__name__}.{name} cannot be set; use with_({name}=…)")
 
 
 def _initialize(self: Any, keywords: dict[str, Any], *, environment: bool = True) -> None:
@@ -179,7 +184,7 @@ def _initialize(self: Any, keywords: dict[str, Any], *, environment: bool = True
         self.__pydantic_init__(**values)
     except ValidationError as error:
         raise ConfigError(_told(cls, error, variables)) from None
-    _check_id(self.id, cls)
+    _check_id(self.id, cls, variables.get("id", f"{cls.__name__}.id"))
     _check_api_base(self.api_base, variables.get("api_base", f"{cls.__name__}.api_base"))
     _check_headers(self.extra_headers, f"{cls.__name__}.extra_headers")
 
@@ -196,10 +201,10 @@ def _told(cls: type, error: ValidationError, variables: Mapping[str, str]) -> st
     return f"{where}: {' or '.join(sorted(messages))}; got {value}"
 
 
-def _check_id(id: str, cls: type) -> None:
+def _check_id(id: str, cls: type, where: str) -> None:
     provider, slash, name = id.partition("/")
     if not slash or not provider.strip() or not name.strip() or id != id.strip() or any(ord(sign) < 32 for sign in id):
-        raise ConfigError(f'{cls.__name__}.id must be "provider/name" such as "openai/gpt-4o"; got {id!r:.80}')
+        raise ConfigError(f'{where} must be "provider/name" such as "openai/gpt-4o"; got {id!r:.80}')
     provider = profiles.ALIASES.get(provider, provider)
     if not profiles.is_provider(provider):
         raise ConfigError(f"Provider `{provider}` not registered for type `{cls.model_type}`")  # type: ignore[attr-defined]

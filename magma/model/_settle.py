@@ -71,7 +71,7 @@ def settle(cls: Any, given: dict[str, Any], *, environment: bool = True) -> tupl
             text = os.environ.get(variable)
             if text is not None and name not in values and not (name == "cache" and "enable_cache" in others):
                 values[name], variables[name] = from_text(name, text, variable), variable
-    _take_cache(values, others, environment)
+    _take_cache(values, others, "cache" in variables)
     if "base_url" in others and "api_base" not in given:
         values["api_base"] = others.pop("base_url")
     _take_api_keys(values, others)
@@ -112,7 +112,7 @@ def from_text(name: str, text: str, variable: str) -> Any:
     return value
 
 
-def _take_cache(values: dict[str, Any], others: dict[str, Any], environment: bool) -> None:
+def _take_cache(values: dict[str, Any], others: dict[str, Any], from_variable: bool) -> None:
     """`enable_cache=True, cache_size=128` (seed 001), and a cache named in the environment."""
     from .._call.cache import Cache
 
@@ -123,7 +123,7 @@ def _take_cache(values: dict[str, Any], others: dict[str, Any], environment: boo
         values["cache"] = Cache(size=128 if size is None else size)
     elif enabled is False:
         values["cache"] = None
-    elif environment and not isinstance(cache := values.get("cache"), (Cache, type(None))):
+    elif from_variable and not isinstance(cache := values.get("cache"), (Cache, type(None))):
         if cache is True or cache is False:
             values["cache"] = Cache() if cache else None
         else:

@@ -13,6 +13,7 @@ from .wire import Answer, ChatFields, Received, Reply, Step, Wait, chat_body, ch
 class Fault:
     """Something a provider or the network does to a call, and what magma shall make of it.
 
+    >>> from magma.testing import FAULTS, Server
     >>> with Server() as server:
     ...     server.default = FAULTS["status-503"].reply(stream=False)
     """

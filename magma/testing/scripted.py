@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, overload
 from ..errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
+    from .._call.request import Request
     from ..responses import Generation
 
 
@@ -36,6 +37,10 @@ class Recorded:
     """What belonged to this call: for chat `messages`, `tools`, `tool_choice`, `response_format`."""
     params: dict[str, Any]
     """What belonged to the handle, e.g. `{"temperature": 0.0}`; nothing unset."""
+    operation: str = "completion"
+    """The LiteLLM function."""
+    stream: bool = False
+    """Whether the answer was wanted in pieces."""
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -112,8 +117,9 @@ class Script:
     def __repr__(self) -> str:
         return f"<Script {len(self.requests)} asked, {self.left} left>"
 
-    def _answer(self, model: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-        request = Recorded(model, _plain(inputs), _plain(params))
+    def _answer(self, asked: Request) -> dict[str, Any]:
+        model = asked.model
+        request = Recorded(model, _plain(asked.inputs), _plain(asked.params), asked.operation, asked.stream)
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)

@@ -145,7 +145,9 @@ def test_what_a_provider_answered_is_told(traced, openai, server):
 
 
 def test_input_is_the_request_that_was_sent(traced):
-    with register_hook("before_call", lambda request: request.with_(messages=[{"role": "user", "content": "changed"}], temperature=1.0)):
+    with register_hook(
+        "before_call", lambda request: request.with_(messages=[{"role": "user", "content": "changed"}], temperature=1.0)
+    ):
         echo("Hi")
     told = traced.one
     assert told["input"] == [{"role": "user", "content": "changed"}]
@@ -355,7 +357,9 @@ def test_concurrent_calls_and_threads_do_not_mix(traced):
     for thread in threads:
         thread.join()
     found = traced.all
-    assert sorted(one["output"] for one in found) == sorted(f"{kind} {n}" for kind in ("task", "thread") for n in range(20))
+    assert sorted(one["output"] for one in found) == sorted(
+        f"{kind} {n}" for kind in ("task", "thread") for n in range(20)
+    )
     assert all(one["input"][0]["content"] == one["output"] for one in found)
     assert len({one["span"].context.trace_id for one in found}) == 40
 
@@ -463,7 +467,9 @@ def receiver():
             receiver.headers.append(self.headers)
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
                 for scope in resource.scope_spans:
-                    receiver.spans += [(span.name, {a.key: a.value.string_value for a in span.attributes}) for span in scope.spans]
+                    receiver.spans += [
+                        (span.name, {a.key: a.value.string_value for a in span.attributes}) for span in scope.spans
+                    ]
             self.send_response(200)
             self.end_headers()
 
@@ -537,7 +543,10 @@ def test_a_dead_langfuse_costs_two_seconds_at_exit_and_one_warning(way, host):
         port = listening.getsockname()[1]
         if way == "refused":
             listening.close()
-        text = host + "\necho('warm')\nt = time.perf_counter()\nfor n in range(200): echo('Hi')\nassert time.perf_counter() - t < 1"
+        text = (
+            host
+            + "\necho('warm')\nt = time.perf_counter()\nfor n in range(200): echo('Hi')\nassert time.perf_counter() - t < 1"
+        )
         stdout, stderr, seconds = script(text, LANGFUSE_BASE_URL=f"http://127.0.0.1:{port}")
     assert seconds < 3
     assert stdout == ""

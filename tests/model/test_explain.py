@@ -73,7 +73,7 @@ def test_a_mapping_that_is_no_json_is_told_without_its_text(monkeypatch):
         ("ID", "opnai/gpt-4o"),
         ("TEMPERATURE", "hot"),
         ("TEMPERATURE", "3"),
-        ("MAX_TOKENS", ""),
+        ("MAX_RETRIES", ""),
         ("MAX_TOKENS", "[" * 100_000),
         ("TIMEOUT", '{"totl": 4}'),
         ("API_BASE", "ftp://example.com"),

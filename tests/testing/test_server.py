@@ -16,10 +16,10 @@ import openai
 import pytest
 
 from magma.testing import server as module
+from magma.testing.fault import Fault
+from magma.testing.faults import FAULTS
 from magma.testing.server import (
-    FAULTS,
     Close,
-    Fault,
     Hang,
     Ping,
     Received,
