@@ -12,6 +12,7 @@ from typing import Any
 
 from .errors import ConfigError
 
+MAX_DEPTH = 100  # levels of nesting; JSON Schemas in the field stay below 30
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 SHAPE = 'a str, a message {"role": "user", "content": "…"}, or a sequence of messages'
 
@@ -85,8 +86,10 @@ def _check_content(message: Mapping[str, Any], where: str) -> None:
             )
 
 
-def own(value: Any, where: str) -> Any:
+def own(value: Any, where: str, depth: int = 0) -> Any:
     """A deep copy of plain data; what JSON cannot carry is a `ConfigError` that names the place."""
+    if depth > MAX_DEPTH:
+        raise ConfigError(f"{where[:80]}… is nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, str):
         _check_text(value, where)
         return str(value)
@@ -97,9 +100,9 @@ def own(value: Any, where: str) -> Any:
             raise ConfigError(f"{where} is {value}, which JSON cannot carry")
         return value
     if isinstance(value, Mapping):
-        return {_name(name, where): own(item, f"{where}.{name}") for name, item in value.items()}
+        return {_name(name, where): own(item, f"{where}.{name}", depth + 1) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [own(item, f"{where}[{index}]") for index, item in enumerate(value)]
+        return [own(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
     raise ConfigError(f"{where} is {_kind(value)}, which JSON cannot carry; use str, number, bool, None, list or dict")
 
 

@@ -13,6 +13,9 @@ import msgspec
 
 T = TypeVar("T", bound="Response")
 
+LEFT_EARLY = "the stream was left before its end"
+"""The warning of a response that is only what had arrived."""
+
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Tokens of one or, added up with `+`, of many calls.
@@ -311,4 +314,5 @@ def _read(kind: type, value: Any) -> Any:
     return Cost(value, source="as stored") if kind is Cost else value
 
 
-Mapping.register(Response)
+_mapping: Any = Mapping
+_mapping.register(Response)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
 
 from .chunks import Chunk, carries
-from .request import Answer, Request
+from .request import Answer
 
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
 class Assembly:
-    """Collects the chunks of one streamed answer."""
+    """Collects the chunks of one streamed answer, whose call began at `began` on the monotonic clock."""
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
+    def __init__(self, began: float = 0.0) -> None:
+        self._started = began
+        self.first_token: float | None = None
         self.count = 0
         self.usage: dict[str, Any] | None = None
         self.head: dict[str, Any] = {}
@@ -30,6 +32,8 @@ class Assembly:
     def add(self, chunk: Chunk) -> None:
         """Takes a chunk in."""
         if carries(chunk):
+            if not self.count:
+                self.first_token = time.monotonic() - self._started
             self.count += 1
         if not self.head.get("id"):
             self.head = {name: chunk[name] for name in ("id", "model", "created", "service_tier") if chunk.get(name)}
@@ -54,22 +58,8 @@ class Assembly:
             "usage": self.usage,
         }
         if end is None:
-            return Answer(body=body, complete=complete)
-        return msgspec.structs.replace(end, body=body)
-
-    def partial(self) -> Any:
-        """What has arrived, as a `Generation`."""
-        from ..responses import Generation
-
-        answer = self.answer(complete=False)
-        message = answer.body["choices"][0]["message"]
-        return Generation(
-            content=message.get("content") or "",
-            reasoning=message.get("reasoning_content"),
-            id=answer.body.get("id"),
-            model=answer.body.get("model"),
-            raw=answer.body,
-        )
+            return Answer(body=body, complete=complete, first_token=self.first_token)
+        return msgspec.structs.replace(end, body=body, first_token=self.first_token)
 
 
 class _Choice:

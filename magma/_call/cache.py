@@ -159,14 +159,24 @@ class _File:
     def __init__(self, path: str, size: int) -> None:
         self.path, self.size = path, size
         self._local = threading.local()
-        self._open()
+        self._check()
+
+    def _check(self) -> None:
+        """Raises ConfigError for a file that cannot be a cache; makes none, that is left to the first answer."""
+        folder = os.path.dirname(os.path.abspath(self.path))
+        if os.path.exists(self.path):
+            self._open()
+        elif not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+            raise ConfigError(
+                f"the cache file {self.path} cannot be made: {folder} is no folder that can be written to"
+            )
 
     def _open(self) -> sqlite3.Connection:
         import sqlite3
 
         if getattr(self._local, "pid", None) == os.getpid():
-            connection: sqlite3.Connection = self._local.connection
-            return connection
+            return self._local.connection  # type: ignore[no-any-return]
+        connection: Any = None
         try:
             connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
             mark = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -176,13 +186,13 @@ class _File:
             if not tables:
                 _create(connection)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                return connection  # in use right now: each access tries again
+            if connection is not None and "locked" in str(error):
+                return connection  # type: ignore[no-any-return] # in use right now: each access tries again
             raise ConfigError(
                 f"the cache file {self.path} cannot be used: {error}; give another path or delete it"
             ) from None
         self._local.connection, self._local.pid = connection, os.getpid()
-        return connection
+        return connection  # type: ignore[no-any-return]
 
     def _run(self, sql: str, *values: Any) -> list[Any]:
         """The rows; none where the file cannot be used right now, as a cache must never fail a call."""

@@ -166,14 +166,17 @@ async def _converted(source: Any, exchange: Exchange, request: Request) -> Async
         body = exchange.json()
         if isinstance(body, dict) and body.get("error"):
             raise failure.reported(body, exchange, request)
-    if hasattr(inner, "streaming_response") and response is not None and _is_event_stream(response):
+    if (
+        inner is not None
+        and hasattr(inner, "streaming_response")
+        and response is not None
+        and _is_event_stream(response)
+    ):
         cohere = "cohere" in type(inner).__module__
-        inner.streaming_response = _data_lines(
-            exchange, request, cohere
-        )  # its own reading stumbles over `event:` lines
-    if not hasattr(inner, "__aiter__"):
-        inner = source
-    async for item in inner:
+        # LiteLLM's own reading stumbles over `event:` lines
+        inner.streaming_response = _data_lines(exchange, request, cohere)
+    items: Any = inner if hasattr(inner, "__aiter__") else source
+    async for item in items:
         if item is None or item == "None":
             continue
         if not _is_known(item):

@@ -23,6 +23,7 @@ from ..errors import ConfigError, ModelError, UnsupportedParamsError
 from . import failure
 from .chunks import carries, chunks_of, ends
 from .engine import Job, engine
+from .inline import OPENAI_LIKE
 from .request import Answer, Request
 
 _INNER_TIMEOUT = 86_400.0  # constant, as it is part of LiteLLM's client key; the real deadline is the engine's
@@ -138,6 +139,10 @@ def _listener(request: Request, messages: Any) -> dict[str, Any]:
 # --- what is sent ---------------------------------------------------------------------------------------
 
 
+# What LiteLLM holds back for ids that are not in its table: `user` in silence, `thinking` with an error.
+_ALLOWED = dict.fromkeys(OPENAI_LIKE, frozenset({"user"}))
+
+
 def _arguments(request: Request, left_out: frozenset[str]) -> dict[str, Any]:
     """The keyword arguments for LiteLLM: copies, because it changes what it is given."""
     arguments = {name: _copy(value) for name, value in request.inputs.items()}
@@ -151,9 +156,11 @@ def _arguments(request: Request, left_out: frozenset[str]) -> dict[str, Any]:
     if request.stream:
         options = arguments.get("stream_options") or {}
         arguments |= {"stream": True, "stream_options": {**options, "include_usage": True}}
+    allowed = _ALLOWED.get(request.provider, frozenset()) & arguments.keys()
     if "thinking" in arguments and "claude" in request.model:
-        # LiteLLM refuses it for ids that are newer than its table
-        arguments.setdefault("allowed_openai_params", ["thinking"])
+        allowed |= {"thinking"}
+    if allowed:
+        arguments["allowed_openai_params"] = [*arguments.get("allowed_openai_params", ()), *sorted(allowed)]
     arguments["_skip_mcp_handler"] = True  # 1.106 imports `mcp` for any `tools`; never reaches the wire
     return arguments | _listener(request, arguments.get("messages"))
 

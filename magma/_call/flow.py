@@ -155,7 +155,7 @@ def _attempt(
 
 def _finished(request: Request, parse: Parse[R], answer: Answer, attempts: list[Attempt], began: float) -> R:
     response = parse(request, answer)
-    changes = {"attempts": tuple(attempts), "latency": time.monotonic() - began}
+    changes = {"attempts": tuple(attempts), "latency": time.monotonic() - began, "first_token": answer.first_token}
     return msgspec.structs.replace(response, **changes)
 
 
@@ -194,18 +194,21 @@ def _local(request: Request) -> Answer | None:
 # --- from wishes to sources -----------------------------------------------------------------------------
 
 
-def walk(line: Line[R], emit: Callable[[dict[str, Any]], Response | None] | None = None) -> Walk[R]:
+def walk(
+    line: Line[R], emit: Callable[[dict[str, Any]], R | None] | None = None, parse: Parse[R] | None = None
+) -> Walk[R]:
     """Moves the line: yields a source whenever an item is needed, and the deltas of a stream as they come.
 
     Args:
         line: the line.
         emit: makes what a stream's consumer gets out of a chunk (None: nothing); only for streams.
+        parse: makes the `.partial` of a stream's error out of what had arrived; only for streams.
     """
     try:
         step = next(line)
         while True:
             source = _open(step)
-            assembly = Assembly(step.request) if isinstance(step, Ask) and step.request.stream else None
+            assembly = Assembly(step.began) if isinstance(step, Ask) and step.request.stream else None
             try:
                 kind, value = yield from _outcome(source, assembly, emit)
             except Abandoned as left:
@@ -217,8 +220,9 @@ def walk(line: Line[R], emit: Callable[[dict[str, Any]], Response | None] | None
             finally:
                 source.cancel()
             if kind == ERROR:
-                error = _midway(value, assembly) if assembly is not None and assembly.began else value
-                step = line.throw(error)
+                if assembly is not None and assembly.began and isinstance(value, ModelError) and parse is not None:
+                    value = _midway(value, parse(step.request, assembly.answer(complete=False)))  # type: ignore[union-attr]
+                step = line.throw(value)
             else:
                 step = line.send(assembly.answer(value) if assembly is not None else value)
     except StopIteration as stop:
@@ -238,17 +242,14 @@ def _outcome(source: Source, assembly: Assembly | None, emit: Any) -> Generator[
             yield delta
 
 
-def _midway(error: Exception, assembly: Assembly) -> Exception:
+def _midway(error: ModelError, partial: Response) -> ModelError:
     """The error of a stream that had begun: it holds what had arrived, and is not asked for again."""
-    if not isinstance(error, ModelError):
-        return error
-    partial = assembly.partial()
+    state = {"partial": partial, "retryable": False}
     if isinstance(error, TimeoutError):
-        error.partial, error.retryable = partial, False
+        error.__dict__.update(state)
         return error
-    state = {**error.__dict__, "partial": partial, "retryable": False}
-    interrupted = StreamInterruptedError(f"the stream broke after {assembly.count} deltas: {error}")
-    interrupted.__dict__.update(state)
+    interrupted = StreamInterruptedError(f"the stream broke after {str(partial.content)[-40:]!r}: {error}")
+    interrupted.__dict__.update(error.__dict__ | state)
     return interrupted
 
 

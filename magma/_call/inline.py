@@ -12,10 +12,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-_PURE = frozenset(
+OPENAI_LIKE = frozenset(
     {"openai", "hosted_vllm", "azure", "groq", "deepseek", "openrouter", "together_ai", "xai", "fireworks_ai"}
 )
-"""Providers whose preparation does no I/O: no credentials to fetch, no images to download."""
+"""Providers that speak OpenAI's wire; preparing for them does no I/O: no credentials to fetch, no images to download."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,4 +44,4 @@ def _is_preparation(fn: Any) -> bool:
     inner = fn.args[0] if isinstance(fn, partial) and len(fn.args) == 1 else None
     if not isinstance(inner, partial) or inner.keywords.get("acompletion") is not True:
         return False
-    return str(inner.keywords.get("model")).partition("/")[0] in _PURE
+    return str(inner.keywords.get("model")).partition("/")[0] in OPENAI_LIKE

@@ -101,7 +101,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 def _restore(state: dict[str, Any]) -> Request:
-    return Request(**state | {name: frozen(state[name]) for name in ("inputs", "params", "extra_headers")})
+    state |= {name: frozen(state[name]) for name in ("inputs", "params", "extra_headers")}
+    return Request(**state)
 
 
 def frozen(values: dict[str, Any]) -> MappingProxyType[str, Any]:

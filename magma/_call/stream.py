@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
-
-import msgspec
 
 from ..errors import ModelError
 from ..responses import Response
@@ -34,15 +31,13 @@ class Stream(Generic[R]):
 
     def __init__(self, request: Request, parse: flow.Parse[R], emit: Emit[R]) -> None:
         self._request = request
-        self._began = time.monotonic()
-        self._first: float | None = None
         self._count = 0
         self._emit = emit
         self._replay: list[R] = []
         self._response: R | None = None
         self._error: BaseException | None = None
         self._source: Any = None
-        self._walk: Any = flow.walk(flow.line(request, parse), emit)
+        self._walk: Any = flow.walk(flow.line(request, parse), emit, parse)
         self._done = False
 
     @property
@@ -108,15 +103,13 @@ class Stream(Generic[R]):
             return self._next_replayed()
         if isinstance(out, Response):
             self._count += 1
-            if self._first is None:
-                self._first = time.monotonic() - self._began
         else:
             self._source = out
         return out
 
     def _finish(self, response: R) -> None:
         self._done = True
-        self._response = msgspec.structs.replace(response, first_token=self._first)
+        self._response = response
         if not self._count:  # a cache hit or a hook's own response: it streams too
             body = response.raw if response.raw.get("choices") else _body_of(response)
             deltas = (self._emit(chunk) for chunk in split(body))

@@ -41,13 +41,8 @@ class Handle:
     """Fields that say how to reach the model; every other field is a parameter that is sent."""
 
     if TYPE_CHECKING:  # what every type has; each class declares the fields with their bounds
-
-        @property
-        def id(self) -> str: ...
-
-        @property
-        def extra(self) -> Mapping[str, Any]: ...
-
+        id: str
+        extra: Any
         fields: ClassVar[Mapping[str, Any]]
         parameters: ClassVar[tuple[str, ...]]
 
@@ -82,7 +77,7 @@ class Handle:
         values = {name: getattr(self, name) for name in self.fields}
         if "extra" in changes:
             if not isinstance(changes["extra"], Mapping):
-                raise ConfigError(f"extra must be a dict, not {changes['extra']!r:.80}")
+                raise ConfigError(f"extra must be a dict, not {type(changes['extra']).__name__}")
             changes["extra"] = {**thaw(values["extra"]), **changes["extra"]}
         new: Self = object.__new__(type(self))
         _initialize(new, values | changes, environment=False)

@@ -8,6 +8,10 @@ from ..errors import ConfigError
 from ..messages import own
 
 
+def _refuse_change(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+    raise TypeError(f"a {type(self).__name__} cannot be changed; use with_() to make a changed handle")
+
+
 class FrozenDict(dict[str, Any]):
     """A read-only dict; equal to a plain one with the same content.
 
@@ -15,9 +19,7 @@ class FrozenDict(dict[str, Any]):
     True
     """
 
-    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError(f"a {type(self).__name__} cannot be changed; use with_() to make a changed handle")
-
+    _refuse: Any = _refuse_change
     __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _refuse
 
     def __hash__(self) -> int:  # type: ignore[override]
@@ -36,7 +38,7 @@ class FrozenDict(dict[str, Any]):
 class FrozenList(list[Any]):
     """A read-only list; equal to a plain one with the same content."""
 
-    _refuse = FrozenDict._refuse
+    _refuse: Any = _refuse_change
     __setitem__ = __delitem__ = __iadd__ = __imul__ = append = extend = insert = _refuse
     pop = remove = clear = sort = reverse = _refuse
 
@@ -82,6 +84,6 @@ def frozen_mapping(value: Any, where: str) -> FrozenDict:
     from collections.abc import Mapping
 
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{where} must be a dict, not {type(value).__name__}: {value!r:.80}")
+        raise ConfigError(f"{where} must be a dict, not {type(value).__name__}")  # the value may be a secret
     result: FrozenDict = freeze(own(value, where))
     return result

@@ -13,7 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ConfigError, is_secret_name
+from ..errors import ConfigError
+from ..messages import own
 from ._frozen import FrozenDict, frozen_mapping, thaw
 
 # Parameters that LiteLLM or a provider knows: never taken for a misspelt field.
@@ -71,7 +72,7 @@ def settle(cls: Any, given: dict[str, Any], *, environment: bool = True) -> tupl
             text = os.environ.get(variable)
             if text is not None and name not in values and not (name == "cache" and "enable_cache" in others):
                 values[name], variables[name] = from_text(name, text, variable), variable
-    _take_cache(values, others, "cache" in variables)
+    _take_cache(values, others, variables.get("cache"))
     if "base_url" in others and "api_base" not in given:
         values["api_base"] = others.pop("base_url")
     _take_api_keys(values, others)
@@ -102,9 +103,9 @@ def from_text(name: str, text: str, variable: str) -> Any:
         return None
     try:
         value = json.loads(text)
-    except ValueError:
-        if name in MAPPINGS:
-            raise ConfigError(f"{variable} must be a JSON object, not {_shown(name, text)}") from None
+    except (ValueError, RecursionError):
+        if name in MAPPINGS:  # its text may hold secrets
+            raise ConfigError(f"{variable} must be a JSON object, but is not JSON") from None
         lowered = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
         return lowered.get(text.strip().lower(), text)
     if name == "stop" and not isinstance(value, list):
@@ -112,7 +113,7 @@ def from_text(name: str, text: str, variable: str) -> Any:
     return value
 
 
-def _take_cache(values: dict[str, Any], others: dict[str, Any], from_variable: bool) -> None:
+def _take_cache(values: dict[str, Any], others: dict[str, Any], variable: str | None) -> None:
     """`enable_cache=True, cache_size=128` (seed 001), and a cache named in the environment."""
     from .._call.cache import Cache
 
@@ -123,11 +124,14 @@ def _take_cache(values: dict[str, Any], others: dict[str, Any], from_variable: b
         values["cache"] = Cache(size=128 if size is None else size)
     elif enabled is False:
         values["cache"] = None
-    elif from_variable and not isinstance(cache := values.get("cache"), (Cache, type(None))):
-        if cache is True or cache is False:
-            values["cache"] = Cache() if cache else None
-        else:
-            values["cache"] = Cache(size=cache) if isinstance(cache, int) else Cache(cache)
+    elif variable and not isinstance(cache := values.get("cache"), (Cache, type(None))):
+        try:
+            if cache is True or cache is False:
+                values["cache"] = Cache() if cache else None
+            else:
+                values["cache"] = Cache(size=cache) if isinstance(cache, int) else Cache(cache)
+        except ConfigError as error:
+            raise ConfigError(f"{variable}: {error}") from None
 
 
 def _take_api_keys(values: dict[str, Any], others: dict[str, Any]) -> None:
@@ -179,20 +183,26 @@ def _shape(cls: Any, values: dict[str, Any], variables: dict[str, str]) -> dict[
         if values.get(name) is not None:
             values[name] = frozen_mapping(values[name], variables.get(name, f"{cls.__name__}.{name}"))
     if isinstance(values.get("timeout"), Mapping):
-        from .._call.timeout import Timeout
-
-        try:
-            values["timeout"] = Timeout(**values["timeout"])
-        except TypeError as error:
-            raise ConfigError(f"timeout: {error}") from None
+        values["timeout"] = _timeout(values["timeout"], variables.get("timeout", f"{cls.__name__}.timeout"))
     if isinstance(values.get("timeout"), int) and not isinstance(values["timeout"], bool):
         values["timeout"] = float(values["timeout"])
     if isinstance(values.get("api_key"), str):
         from pydantic import SecretStr
 
+        own(values["api_key"], "api_key")
         values["api_key"] = SecretStr(values["api_key"])
+    for name, value in values.items():
+        if isinstance(value, str) or name == "stop":
+            own(value, variables.get(name, f"{cls.__name__}.{name}"))  # refuses what UTF-8 cannot carry
     return values
 
 
-def _shown(name: str, value: Any) -> str:
-    return "a secret" if is_secret_name(name) else f"{value!r:.80}"
+def _timeout(parts: Mapping[str, Any], where: str) -> Any:
+    from .._call.timeout import Timeout
+
+    known = Timeout.__slots__
+    if not set(parts) <= set(known):
+        raise ConfigError(
+            f"{where} has the parts {', '.join(known)}; not {', '.join(map(str, set(parts) - set(known)))}"
+        )
+    return Timeout(**parts)

@@ -333,7 +333,7 @@ def _tool_choice(choice: Any, tools: list[dict[str, Any]]) -> Any:
 def generation(request: Request, answer: Answer) -> Generation:
     """The `Generation` that an answer in OpenAI's wire shape is."""
     from .. import profiles
-    from ..responses import Generation
+    from ..responses import LEFT_EARLY, Generation
 
     body = answer.body
     choice = (body.get("choices") or [{}])[0]
@@ -341,7 +341,7 @@ def generation(request: Request, answer: Answer) -> Generation:
     used = usage(body.get("usage"))
     cost, reason = profiles.price(request.model, used, reported=_reported_cost(body.get("usage")))
     calls = tool_calls(message.get("tool_calls"))
-    warnings = tuple(answer.warnings) if answer.complete else (*answer.warnings, "the stream was left before its end")
+    warnings = tuple(answer.warnings) if answer.complete else (*answer.warnings, LEFT_EARLY)
     return Generation(
         content=_text(message.get("content")),
         id=body.get("id"),

@@ -165,7 +165,8 @@ class Tape(Cassette):  # type: ignore[misc]
 
 def same_body(asked: Request, recorded: Request) -> None:
     """A matcher of vcrpy: equal as JSON, or byte by byte. An AssertionError says what differs."""
-    one, other = _decoded(asked.body), _decoded(recorded.body)
+    bodies: list[Any] = [asked.body, recorded.body]
+    one, other = map(_decoded, bodies)
     if one == other or asked.body == recorded.body:
         return
     if not isinstance(one, dict) or not isinstance(other, dict):

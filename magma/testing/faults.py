@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from email.utils import formatdate
 from time import time
-from typing import Any
+from typing import Any, Literal
 
 from .fault import Fault, fails, half, ok, same, works
 from .oddities import anthropic_faults, echo_faults, odd_answers, odd_bytes, odd_streams
@@ -36,6 +36,7 @@ def status_faults() -> list[Fault]:
 
 def error_body_faults() -> list[Fault]:
     """What providers write into their refusals."""
+
     def coded(status: int, code: str, type: str = "invalid_request_error") -> Reply:
         return Reply.error(status, f"Refused: {code}.", type=type, code=code)
 
@@ -70,6 +71,7 @@ def error_body_faults() -> list[Fault]:
 
 def retry_after_faults() -> list[Fault]:
     """The spellings of Retry-After; the next answer works."""
+
     def then_works(name: str, first: Answer) -> Fault:
         return works(name, lambda stream: [first, ok(stream)], retried=True)
 
@@ -153,7 +155,7 @@ def malformed_faults() -> list[Fault]:
 
     html = Reply.text("<html><body>Log in, please.</body></html>", 200, "text/html")
     # A streamed choice has no message; one without a delta may still tell the finish reason.
-    calls_only = dict.fromkeys(("message-missing", "message-null"), "call")
+    calls_only: dict[str, Literal["call"]] = {"message-missing": "call", "message-null": "call"}
     return [
         *(
             fails(f"200-{name}", body_or_event(body), "ServerError", only=calls_only.get(name))
@@ -171,6 +173,7 @@ def malformed_faults() -> list[Fault]:
 
 def stream_faults() -> list[Fault]:
     """Streams that break, hang or lie."""
+
     def broken(name: str, reply: Reply, error: str = "StreamInterruptedError", **facts: Any) -> Fault:
         return fails(name, reply, error, content="Hello", only="stream", **facts)
 

@@ -53,6 +53,7 @@ def odd_answers() -> list[Fault]:
 
 def odd_bytes() -> list[Fault]:
     """Answers in odd but valid bytes."""
+
     def zipped(stream: bool) -> Reply:
         plain = ok(stream)
         data = gzip.compress(b"".join(step for step in plain.body if isinstance(step, bytes)), mtime=0)
@@ -130,6 +131,7 @@ def odd_streams() -> list[Fault]:
 
 def anthropic_faults() -> list[Fault]:
     """The same in Anthropic's wire."""
+
     def ok(stream: bool, **fields: Unpack[AnthropicFields]) -> Reply:
         return Reply.anthropic_stream(**fields) if stream else Reply.anthropic(**fields)
 

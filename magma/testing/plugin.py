@@ -14,7 +14,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -85,8 +85,9 @@ def magma_cassette(request: pytest.FixtureRequest) -> Iterator[Tape]:
     from .cassettes import CassetteMissing, UnrecordedRequest, cassette
 
     path = _cassette_path(request.node)
+    record: Any = request.config.getoption("--magma-record")
     try:
-        with cassette(path, record=request.config.getoption("--magma-record")) as tape:
+        with cassette(path, record=record) as tape:
             yield tape
     except (CassetteMissing, UnrecordedRequest) as error:
         mode = "once" if isinstance(error, CassetteMissing) else "all"
