@@ -25,9 +25,9 @@ def _cpu(code: str) -> float:
 
 def measure(run: Run) -> list[Figure]:
     """Modules first (that also byte-compiles them), then interleaved fresh processes."""
-    loaded = _python(f"{OURS}; import sys; print([name for name in {HEAVY!r} if name in sys.modules])").strip()
-    wrong = "" if loaded == "[]" else f"importing magma loads {loaded}"
-    modules = Figure("import, heavy modules loaded", float(len(loaded) > 2), "", 0, wrong=wrong, note=", ".join(HEAVY))
+    loaded = _python(f"{OURS}; import sys; print(*[name for name in {HEAVY!r} if name in sys.modules])").split()
+    wrong = f"importing magma loads {', '.join(loaded)}" if loaded else ""
+    modules = Figure("import, heavy modules loaded", len(loaded), "", 0, wrong=wrong, note=f"of {', '.join(HEAVY)}")
     _cpu(FLOOR)
     pairs = [(_cpu(OURS), _cpu(FLOOR)) for _ in range(run.some(31, 9))]
     value, spread = middle([ours / floor for ours, floor in pairs])

@@ -203,7 +203,7 @@ def redact(text: str, *secrets: str | None) -> str:
     >>> redact("Incorrect API key provided: my-key-1234", "my-key-1234")
     'Incorrect API key provided: [redacted]'
     """
-    known = {secret for secret in secrets if secret and len(secret) >= 4}
+    known = {secret for secret in secrets if secret and len(secret) >= 6}
     known.update(value for name, value in os.environ.items() if len(value) >= 8 and is_secret_name(name))
     for secret in sorted(known, key=len, reverse=True):
         text = text.replace(secret, "[redacted]")

@@ -46,7 +46,7 @@ cassettes = pytest.mark.parametrize("path", CASSETTES)
 
 def tiny(provider: str) -> Model:
     base = SERVER if provider == "anthropic" else f"{SERVER}/v1"
-    return Model(f"{provider}/tiny", api_base=base, api_key="test", max_retries=0, timeout=60)
+    return Model(f"{provider}/tiny", api_base=base, api_key="test", max_retries=0, timeout=60, max_tokens=256)
 
 
 @providers

@@ -250,9 +250,6 @@ def _watch_clients() -> None:
 
     set_cache.magma = True  # type: ignore[attr-defined]
     cache.set_cache = set_cache
-    for key, client in cache.cache_dict.items():  # made while it was imported
-        if key.endswith(str(id(engine().loop))):
-            _watch(client)
 
 
 def _watch(client: Any) -> None:

@@ -270,7 +270,7 @@ async def _landed(flight: Future[Answer | None]) -> Answer | None:
 
 
 async def _load(job: Job) -> None:
-    dispatch.load()
+    await asyncio.to_thread(dispatch.load)  # not on the loop: clients made there would belong to it, unwatched
 
 
 def _open_ask(step: Ask) -> Source:
