@@ -6,6 +6,8 @@ import pytest
 
 from magma.errors import is_secret_name
 
+collect_ignore = ["typing_examples.py"]  # for type checkers, not to be run
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ConfigError, ModelError, UnsupportedParamsError
-from . import failure
+from . import facts, failure
 from .chunks import carries, chunks_of, ends
 from .engine import Job, engine
 from .inline import OPENAI_LIKE
@@ -275,15 +275,15 @@ async def send(request: Request) -> Answer:
         answer, warnings = await _call(request)
         body = _body(answer)
         raw = exchange.json() if exchange.response is not None else None
-        wire.correct(body, raw)
+        facts.correct(body, raw)
         if rb"\ud" in exchange.content.lower():  # LiteLLM keeps lone surrogates
             body = wire.mended(body)
     except Exception as error:
         raw, warnings = exchange.json(), []
-        if exchange.status != 200 or not _is_answer(raw):
+        if exchange.status != 200 or not facts.is_answer(raw):
             raise _told(error, exchange, request) from _cause(error)
         body = raw  # LiteLLM stumbled over a good answer (groq without service_tier)
-    _check(body, raw, exchange, request)
+    facts.check(body, raw, exchange, request)
     return Answer(body=body, status=exchange.status, request_id=exchange.request_id, warnings=warnings)
 
 
@@ -292,35 +292,6 @@ def _body(answer: Any) -> dict[str, Any]:
         raise TypeError(f"{type(answer).__name__} is not an answer")
     body: dict[str, Any] = answer.model_dump(warnings=False)
     return body
-
-
-def _is_answer(raw: Any) -> bool:
-    choices = raw.get("choices") if isinstance(raw, dict) else None
-    first = choices[0] if isinstance(choices, list) and choices else None
-    return isinstance(first, dict) and isinstance(first.get("message"), dict)
-
-
-def _check(body: dict[str, Any], raw: Any, exchange: Any, request: Request) -> None:
-    """Raises where a good status hides an error or nothing at all."""
-    if isinstance(raw, dict) and raw.get("error") and not raw.get("choices"):
-        raise failure.reported(raw, exchange, request)
-    if exchange.response is not None and not isinstance(raw, (dict, list)):
-        raise failure.malformed(exchange, request, "the answer is not JSON")
-    if isinstance(raw, dict) and "choices" in raw and not _is_answer(raw):
-        raise failure.malformed(exchange, request, "the answer has no message")
-    if not _is_answer(body) or (isinstance(raw, (dict, list)) and not raw):
-        raise failure.malformed(exchange, request, "the answer has no message")
-    message = body["choices"][0]["message"]
-    says_nothing = not (message.get("content") or message.get("tool_calls") or message.get("reasoning_content"))
-    if says_nothing and isinstance(raw, dict) and _ANSWER_NAMES.isdisjoint(raw):
-        raise failure.malformed(exchange, request, "the answer is in no known form")
-
-
-# Where providers put their answers; LiteLLM makes "" of a body that has none of these.
-_ANSWER_NAMES = frozenset(
-    "choices content candidates promptFeedback output outputs message messages response text generation generations"
-    " generated_text completion completions predictions result results data completionMessage".split()
-)
 
 
 def _told(error: Exception, exchange: Any, request: Request) -> ModelError:

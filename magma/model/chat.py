@@ -17,7 +17,7 @@ from ._frozen import FrozenDict
 if TYPE_CHECKING:
     from .._call.request import Answer, Request
     from .._call.stream import Stream
-    from ..responses import Generation, ToolCall, Usage
+    from ..responses import Generation
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "default"]
 Messages = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -272,10 +272,13 @@ class Model(Handle):
         }
 
     def _parse(self, request: Request, answer: Answer) -> Generation:
+        from ._generation import generation
+
         return generation(request, answer)
 
     def _stream(self, inputs: dict[str, Any]) -> Stream[Generation]:
         from .._call.stream import Stream
+        from ._generation import delta
 
         return Stream(self._request(inputs, stream=True), self._parse, delta)
 
@@ -328,140 +331,3 @@ def _tool_choice(choice: Any, tools: list[dict[str, Any]]) -> Any:
     if not isinstance(choice, str) or choice not in names:
         raise ConfigError(f"tool_choice must be auto, required, none or one of {', '.join(names)}; not {choice!r:.80}")
     return {"type": "function", "function": {"name": choice}}
-
-
-def generation(request: Request, answer: Answer) -> Generation:
-    """The `Generation` that an answer in OpenAI's wire shape is."""
-    from .. import profiles
-    from ..responses import LEFT_EARLY, Generation
-
-    body = answer.body
-    choice = (body.get("choices") or [{}])[0]
-    message = choice.get("message") or {}
-    used = usage(body.get("usage"))
-    cost, reason = profiles.price(request.model, used, reported=_reported_cost(body.get("usage")))
-    calls = tool_calls(message.get("tool_calls"))
-    warnings = tuple(answer.warnings) if answer.complete else (*answer.warnings, LEFT_EARLY)
-    return Generation(
-        content=_text(message.get("content")),
-        id=body.get("id"),
-        model=body.get("model"),
-        usage=used,
-        cost=cost,
-        cost_reason=reason,
-        finish_reason=choice.get("finish_reason"),
-        tool_calls=calls,
-        reasoning=_reasoning(message),
-        refusal=message.get("refusal"),
-        logprobs=choice.get("logprobs"),
-        response_type="tool_call" if calls else "text_generation",
-        warnings=warnings,
-        request_id=answer.request_id,
-        raw=body,
-    )
-
-
-def delta(chunk: dict[str, Any]) -> Generation | None:
-    """What a stream's consumer gets out of a chunk: None when it carries nothing for them."""
-    from ..responses import Generation
-
-    for choice in chunk["choices"]:
-        change = choice.get("delta")
-        if not change or choice.get("index"):
-            continue
-        content, calls = change.get("content"), change.get("tool_calls")
-        thought = change.get("reasoning_content") or change.get("reasoning")
-        if content or calls or thought or change.get("refusal"):
-            return Generation(
-                content=_text(content),
-                reasoning=thought,
-                refusal=change.get("refusal"),
-                tool_calls=_partial_calls(calls) if calls else (),
-                id=chunk.get("id"),
-                model=chunk.get("model"),
-                response_type="tool_call" if calls else "text_generation",
-                raw=chunk,
-            )
-    return None
-
-
-def _partial_calls(calls: list[dict[str, Any]]) -> tuple[ToolCall, ...]:
-    from ..responses import ToolCall
-
-    functions = [(call, call.get("function") or {}) for call in calls]
-    return tuple(
-        ToolCall(
-            id=call.get("id") or "",
-            name=function.get("name") or "",
-            arguments=None,
-            raw=str(function.get("arguments") or ""),
-        )
-        for call, function in functions
-    )
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    blocks = content if isinstance(content, list) else []
-    return "".join(str(block.get("text") or "") for block in blocks if isinstance(block, dict))
-
-
-def _reasoning(message: dict[str, Any]) -> str | None:
-    told = message.get("reasoning_content") or message.get("reasoning")
-    if told:
-        return str(told)
-    blocks = [block for block in message.get("thinking_blocks") or () if isinstance(block, dict)]
-    return "".join(str(block.get("thinking") or "") for block in blocks) or None
-
-
-def usage(told: Any) -> Usage | None:
-    """The tokens in OpenAI's `usage`; None when the provider told none."""
-    from ..responses import Usage
-
-    if not isinstance(told, dict):
-        return None
-    read, written = told.get("prompt_tokens_details") or {}, told.get("completion_tokens_details") or {}
-    found = Usage(
-        input_tokens=_count(told.get("prompt_tokens", told.get("input_tokens"))),
-        output_tokens=_count(told.get("completion_tokens", told.get("output_tokens"))),
-        total_tokens=_count(told.get("total_tokens")),
-        cache_read_tokens=_count(read.get("cached_tokens") or told.get("cache_read_input_tokens")) or None,
-        cache_write_tokens=_count(told.get("cache_creation_input_tokens")) or None,
-        reasoning_tokens=_count(written.get("reasoning_tokens")) or None,
-    )
-    return None if found == Usage() else found
-
-
-def _count(tokens: Any) -> int | None:
-    return int(tokens) if isinstance(tokens, (int, float)) and not isinstance(tokens, bool) and tokens >= 0 else None
-
-
-def _reported_cost(told: Any) -> float | None:
-    cost = told.get("cost") if isinstance(told, dict) else None
-    return float(cost) if isinstance(cost, (int, float)) and not isinstance(cost, bool) and cost > 0 else None
-
-
-def tool_calls(calls: Any) -> tuple[ToolCall, ...]:
-    """The model's tool calls; one whose arguments are no JSON object is kept and marked `invalid`."""
-    return tuple(_tool_call(call) for call in calls or () if isinstance(call, dict))
-
-
-def _tool_call(call: dict[str, Any]) -> ToolCall:
-    import msgspec
-
-    from ..responses import ToolCall
-
-    function = call.get("function") or {}
-    raw = function.get("arguments")
-    raw = raw if isinstance(raw, str) else msgspec.json.encode(raw or {}).decode()
-    name, invalid = str(function.get("name") or ""), None
-    try:
-        arguments = msgspec.json.decode(raw or "{}")
-    except msgspec.DecodeError as error:
-        arguments, invalid = None, f"the arguments are not JSON: {error}"
-    if invalid is None and not isinstance(arguments, dict):
-        arguments, invalid = None, "the arguments are not a JSON object"
-    if not name:
-        invalid = "the model named no tool"
-    return ToolCall(id=str(call.get("id") or ""), name=name, arguments=arguments, raw=raw, invalid=invalid)

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Unpack
 
-from .wire import Answer, ChatFields, Received, Reply, Step, Wait, chat_body, chat_chunks, encode, sse
+from .bodies import ChatFields, chat_body, chat_chunks, encode, sse
+from .wire import Answer, Received, Reply, Step, Wait
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,9 +7,10 @@ from email.utils import formatdate
 from time import time
 from typing import Any, Literal
 
+from .bodies import chat_body, encode, error_body, sse
 from .fault import Fault, fails, half, ok, same, works
 from .oddities import anthropic_faults, echo_faults, odd_answers, odd_bytes, odd_streams
-from .wire import Answer, Close, Hang, Ping, Reply, Reset, Wait, chat_body, encode, error_body, sse
+from .wire import Answer, Close, Hang, Ping, Reply, Reset, Wait
 
 
 def status_faults() -> list[Fault]:

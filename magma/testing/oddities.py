@@ -7,8 +7,9 @@ import gzip
 from functools import partial
 from typing import Any, Unpack
 
+from .bodies import AnthropicFields, ChatFields, chat_chunks, error_body, sse
 from .fault import Fault, fails, mangled, ok, ok_with, same, split, works
-from .wire import Answer, AnthropicFields, ChatFields, Close, Received, Reply, chat_chunks, error_body, sse
+from .wire import Answer, Close, Received, Reply
 
 
 def odd_answers() -> list[Fault]:

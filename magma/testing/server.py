@@ -18,23 +18,8 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Self
 
-from .wire import (
-    Answer,
-    Close,
-    Hang,
-    Ping,
-    Received,
-    Reply,
-    Reset,
-    Step,
-    Wait,
-    anthropic_body,
-    anthropic_events,
-    chat_body,
-    chat_chunks,
-    error_body,
-    sse,
-)
+from .bodies import anthropic_body, anthropic_events, chat_body, chat_chunks, error_body, sse
+from .wire import Answer, Close, Hang, Ping, Received, Reply, Reset, Step, Wait
 
 __all__ = [
     "Answer",

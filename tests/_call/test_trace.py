@@ -20,7 +20,7 @@ import pytest
 
 import magma
 from magma import Generation, Model, Usage, register_hook
-from magma._call import trace
+from magma._call import exporter, trace
 from magma.testing.server import Reply, Server
 
 pytest.importorskip("langfuse")
@@ -42,8 +42,8 @@ class Traced:
 
     @property
     def spans(self):
-        if trace._client is not None and trace._client.langfuse is not None:
-            trace._client.langfuse.flush()
+        if exporter._client is not None and exporter._client.langfuse is not None:
+            exporter._client.langfuse.flush()
         return self.exporter.get_finished_spans()
 
     @property
@@ -72,21 +72,21 @@ def read(attributes):
 @pytest.fixture
 def keys(monkeypatch):
     """LangFuse's variables, of a project that no other test has."""
-    monkeypatch.setattr(trace, "_client", None)
+    monkeypatch.setattr(exporter, "_client", None)
     public = f"pk-lf-{uuid.uuid4()}"
     monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", public)
     monkeypatch.setenv("LANGFUSE_SECRET_KEY", "sk-lf-1234567890abcdef")
     monkeypatch.setenv("LANGFUSE_BASE_URL", "http://127.0.0.1:9")
     yield public
     assert not trace._open
-    if trace._client is not None:
-        trace._client.end(2)
+    if exporter._client is not None:
+        exporter._client.end(2)
 
 
 @pytest.fixture
 def traced(keys, monkeypatch):
     traced = Traced()
-    monkeypatch.setattr(trace, "make", functools.partial(trace.make, span_exporter=traced.exporter))
+    monkeypatch.setattr(exporter, "make", functools.partial(exporter.make, span_exporter=traced.exporter))
     return traced
 
 
@@ -366,10 +366,10 @@ def test_concurrent_calls_and_threads_do_not_mix(traced):
 
 def test_other_keys_make_another_client(traced, monkeypatch):
     echo("Hi")
-    old = trace._client
+    old = exporter._client
     monkeypatch.setenv("LANGFUSE_SECRET_KEY", "sk-lf-other")
     echo("Hi")
-    assert trace._client is not old
+    assert exporter._client is not old
     assert old._ended.wait(5)
     assert len(traced.spans) == 2
 
@@ -384,7 +384,7 @@ def test_without_the_variables_nothing_is_traced_any_more(traced, monkeypatch):
 def test_the_hosts_client_of_the_same_project_is_used(keys):
     from langfuse import Langfuse
 
-    exporter = InMemorySpanExporter()
+    memory = InMemorySpanExporter()
     seen = []
 
     def mask(*, data):
@@ -395,30 +395,30 @@ def test_the_hosts_client_of_the_same_project_is_used(keys):
         public_key=keys,
         secret_key="s",
         tracer_provider=TracerProvider(shutdown_on_exit=False),
-        span_exporter=exporter,
+        span_exporter=memory,
         mask=mask,
     )
     with host.start_as_current_observation(name="outer", as_type="span"):
         echo("Hi")
     host.flush()
-    inner, outer = exporter.get_finished_spans()
+    inner, outer = memory.get_finished_spans()
     assert (inner.name, outer.name) == ("model:offline/echo", "outer")
     assert inner.parent.span_id == outer.context.span_id
     assert [{"role": "user", "content": "Hi"}] in seen
-    assert not trace._client.is_ours
+    assert not exporter._client.is_ours
 
 
 def test_a_client_that_the_host_makes_later_is_its_own(traced, keys):
     from langfuse import Langfuse
 
     echo("Hi")
-    exporter = InMemorySpanExporter()
+    memory = InMemorySpanExporter()
     host = Langfuse(
-        public_key=keys, secret_key="s", tracer_provider=TracerProvider(shutdown_on_exit=False), span_exporter=exporter
+        public_key=keys, secret_key="s", tracer_provider=TracerProvider(shutdown_on_exit=False), span_exporter=memory
     )
     host.start_observation(name="theirs").end()
     host.flush()
-    assert [span.name for span in exporter.get_finished_spans()] == ["theirs"]
+    assert [span.name for span in memory.get_finished_spans()] == ["theirs"]
     assert traced.one["name"] == "model:offline/echo"
 
 
@@ -450,8 +450,8 @@ def test_what_fails_while_tracing_does_not_fail_the_call(keys, monkeypatch, capl
         def start_observation(self, **_):
             raise RuntimeError("broken")
 
-    monkeypatch.setattr(trace, "make", lambda **_: Broken())
-    monkeypatch.setattr(trace.Client, "_wait_to_end", lambda self: self._ended.set())
+    monkeypatch.setattr(exporter, "make", lambda **_: Broken())
+    monkeypatch.setattr(exporter.Client, "_wait_to_end", lambda self: self._ended.set())
     assert echo("Hi").content == "Hi"
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
@@ -562,7 +562,7 @@ def test_a_dead_langfuse_is_told_of_once(keys, monkeypatch, caplog):
         for _ in range(100):
             echo("Hi")
         until(lambda: caplog.records)
-        trace._client.end(3)
+        exporter._client.end(3)
     assert [record.name for record in caplog.records] == ["magma"]
 
 
