@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, TypeVar
 
 from ._work import Server, Worker
 
 DRAIN = 0.05  # seconds after a round in which work left to threads ends; its CPU counts, its wall time does not
 
 Round = dict[str, float]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def tight(call: Callable[[], object], *, loops: int = 200, rounds: int = 25) -> 
 _runner: list[asyncio.Runner] = []
 
 
-def arun(main: Any) -> Any:
+def arun(main: Coroutine[Any, Any, T]) -> T:
     """Runs a coroutine on this worker's one loop, which stays between rounds."""
     if not _runner:
         _runner.append(asyncio.Runner())

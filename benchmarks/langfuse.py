@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from types import SimpleNamespace
+from typing import Any
 
 from ._measure import Figure, Run, middle, tight
 from ._work import Worker
@@ -28,17 +29,18 @@ def call(loops: int, rounds: int) -> list[float]:
 def check(loops: int, rounds: int) -> float:
     """Seconds that an offline call spends on looking for the variables: the least of rounds with, less without."""
     from magma import Model
-    from magma._call import flow
+    from magma._call import flow as line
 
+    flow: Any = line
     model = Model("offline/echo")
     least: dict[bool, float] = {}
     real = flow.os
     for number in range(rounds):
         for looks in (True, False) if number % 2 else (False, True):
-            flow.os = real if looks else SimpleNamespace(environ={})  # type: ignore[attr-defined,assignment]
+            flow.os = real if looks else SimpleNamespace(environ={})
             value, _ = tight(lambda: model("Say hi!"), loops=loops, rounds=1)
             least[looks] = min(value, least.get(looks, value))
-    flow.os = real  # type: ignore[attr-defined]
+    flow.os = real
     return least[True] - least[False]
 
 

@@ -39,7 +39,7 @@ def measure(run: Run) -> list[Figure]:
                 worker.send(calls, url=run.url, count=number, model_id=model_id)
             for name, (worker, _) in sides.items():
                 told[name].append(worker.receive())
-    return [_figure(name, *pair, count) for name, pair in told.items()]
+    return [_figure(name, before, after, count) for name, (before, after) in told.items()]
 
 
 def _figure(name: str, before: dict[str, float], after: dict[str, float], count: int) -> Figure:

@@ -100,7 +100,7 @@ def test_an_async_stream(route):
 
 
 def test_tools_pass_through(route):
-    name, model, *_ = route
+    _, model, *_ = route
     response = model("What is the weather in Oslo?", tools=[WEATHER])
     (call,) = response.tool_calls
     assert call.name == "get_weather"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .request import Answer
 
 _PATIENCE = 0.25  # seconds to wait for a locked file before it counts as a miss
+_TOUCH = "UPDATE answers SET used = (SELECT coalesce(max(used), 0) + 1 FROM answers) WHERE key = ?"
+_STORE = "INSERT OR REPLACE INTO answers VALUES (?, ?, (SELECT coalesce(max(used), 0) + 1 FROM answers))"
 _MARK = 0x6D61676D  # "magm": sqlite's application_id of our files
 
 
@@ -159,6 +161,7 @@ class _File:
     def __init__(self, path: str, size: int) -> None:
         self.path, self.size = path, size
         self._local = threading.local()
+        self._touched: dict[str, None] = {}
         self._check()
 
     def _check(self) -> None:
@@ -185,6 +188,7 @@ class _File:
                 raise ConfigError(f"{self.path} is another program's sqlite file; give the cache a path of its own")
             if not tables:
                 _create(connection)
+            connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last answers, not the file
         except sqlite3.DatabaseError as error:
             if connection is not None and "locked" in str(error):
                 return connection  # type: ignore[no-any-return] # in use right now: each access tries again
@@ -205,14 +209,16 @@ class _File:
 
     def get(self, key: str) -> bytes | None:
         rows = self._run("SELECT answer FROM answers WHERE key = ?", key)
-        if rows:
-            self._run("UPDATE answers SET used = (SELECT max(used) + 1 FROM answers) WHERE key = ?", key)
-        return bytes(rows[0][0]) if rows else None
+        if not rows:
+            return None
+        self._touched[key] = None  # written with the next answer, when the order matters: a hit only reads
+        return bytes(rows[0][0])
 
     def put(self, key: str, data: bytes) -> None:
-        self._run(
-            "INSERT OR REPLACE INTO answers VALUES (?, ?, (SELECT coalesce(max(used), 0) + 1 FROM answers))", key, data
-        )
+        touched, self._touched = self._touched, {}
+        for used in list(touched):
+            self._run(_TOUCH, used)
+        self._run(_STORE, key, data)
         self._run(
             "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY used DESC LIMIT -1 OFFSET ?)", self.size
         )

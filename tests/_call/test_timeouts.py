@@ -109,5 +109,5 @@ def test_none_is_no_bound(model, server):
 
 @pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf"), True, "1"])
 def test_a_bound_that_cannot_work_is_named(bad):
-    with pytest.raises(ConfigError, match="Timeout.total"):
+    with pytest.raises(ConfigError, match=r"Timeout\.total"):
         Timeout(total=bad)
