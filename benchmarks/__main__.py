@@ -48,7 +48,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in NAMES]:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    print("| figure | bound | measured | quartiles | | |\n|---|---|---|---|---|---|", flush=True)
+    print("| figure | bound | measured | quartiles | beside it | |\n|---|---|---|---|---|---|", flush=True)
     wrong = []
     with Server() as server, closing(Run(server, quick=arguments.quick)) as run:
         for name in arguments.names or NAMES:

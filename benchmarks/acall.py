@@ -33,5 +33,5 @@ def ours(url: str, count: int) -> Round:
 def measure(run: Run) -> list[Figure]:
     """Wall and CPU."""
     sides = {"ours": ours, "naive": naive}
-    rounds, pairs = run.some(15, 6), run.some(3, 1)
+    rounds, pairs = run.some(15, 5), run.some(3, 1)
     return both("acall", run.compare(sides, rounds=rounds, pairs=pairs, count=run.some(60, 30)), 1.10)

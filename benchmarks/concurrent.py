@@ -63,7 +63,7 @@ def measure(run: Run) -> list[Figure]:
     right = min(one["right"] for one in measured["ours"])
     wrong = "" if right == CALLS else f"{CALLS - right:.0f} of {CALLS} answers are wrong"
     with Worker() as worker:
-        peak = worker.do(ours, url=run.url, delay=run.some(6_000, 4_000))["peak"]
+        peak = worker.do(ours, url=run.url, delay=run.some(6_000, 3_000))["peak"]
     return [
         Figure("concurrent, right answers", right, "", CALLS, least=True, wrong=wrong),
         Figure("concurrent, in flight together", peak, "", CALLS, least=True),

@@ -30,7 +30,7 @@ def calls(url: str, count: int, model_id: str) -> dict[str, float]:
 
 def measure(run: Run) -> list[Figure]:
     """What grew after the warm-up; both kinds at the same time, each on a core."""
-    warm, count = run.some(2_000, 500), run.some(20_000, 1_000)
+    warm, count = run.some(2_000, 500), run.some(20_000, 600)
     with Worker() as loopback, Worker() as offline:
         sides = {"loopback": (loopback, "openai/gpt-4o"), "offline": (offline, "offline/echo")}
         told: dict[str, list[dict[str, float]]] = {name: [] for name in sides}

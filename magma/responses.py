@@ -185,8 +185,11 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         return Dots(usage=Dots((name, getattr(usage, name)) for name in names))
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as plain data that `json.dumps` takes."""
-        return {name: _plain(getattr(self, name)) for name in self.__struct_fields__}
+        """All fields as plain data that `json.dumps` takes; `cost` is a number, `cost_parts` says what it is made of."""
+        data = {name: _plain(getattr(self, name)) for name in self.__struct_fields__}
+        if self.cost is not None:
+            data["cost_parts"] = {"input": self.cost.input, "output": self.cost.output, "source": self.cost.source}
+        return data
 
     def to_json(self) -> str:
         """`to_dict()` as JSON; `from_json` reads it back."""
@@ -194,8 +197,16 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_json(cls: type[T], text: str | bytes) -> T:
-        """The response that `to_json` wrote."""
-        return msgspec.json.decode(text, type=cls, dec_hook=_read)
+        """The response that `to_json` wrote; a `.parsed` object comes back as plain data.
+
+        Raises:
+            ValueError: not JSON, or not a response's.
+        """
+        data = msgspec.json.decode(text)
+        parts = data.pop("cost_parts", None) if isinstance(data, dict) else None
+        if parts and data.get("cost") is not None:
+            data["cost"] = Cost(data["cost"], **parts)
+        return msgspec.convert(data, cls, dec_hook=_read)
 
     def __getitem__(self, name: str) -> Any:
         if name == "usage" and self.usage is not None:
@@ -311,7 +322,9 @@ def _plain(value: Any) -> Any:
 
 
 def _read(kind: type, value: Any) -> Any:
-    return Cost(value, source="as stored") if kind is Cost else value
+    if kind is Cost and isinstance(value, (int, float)):
+        return value if isinstance(value, Cost) else Cost(value)
+    raise TypeError(f"{value!r:.80} is no {kind.__name__}")
 
 
 _mapping: Any = Mapping

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ConfigError, ModelError, UnsupportedParamsError
+from ..errors import ConfigError, ModelError, UnsupportedParamsError, is_secret_name
 from . import facts, failure
 from .chunks import carries, chunks_of, ends
 from .engine import Job, engine
@@ -187,8 +187,11 @@ async def _call(request: Request) -> tuple[Any, list[str]]:
         answer = await operation(**_arguments(request, left_out))
         if len(_left_out) < _MOST_LEFT_OUT:
             _left_out[_question(request)] = left_out
-    names = sorted(left_out)
-    return answer, [f"{name}={request.params[name]!r} was not sent: {request.model} does not take it" for name in names]
+    return answer, [f"{_shown(request, name)} was not sent: {request.model} does not take it" for name in sorted(left_out)]
+
+
+def _shown(request: Request, name: str) -> str:
+    return f"{name}='***'" if is_secret_name(name) else f"{name}={request.params[name]!r:.80}"
 
 
 # LiteLLM builds types when it first needs them, and pydantic then warns about its `ReadOnly` fields.
@@ -216,7 +219,7 @@ def _may_leave_out(request: Request, error: Exception) -> frozenset[str]:
     unsupported = frozenset(name for name in request.params if not _takes(request, name))
     explicit = {name for name in unsupported if request.params[name] != _CLASS_DEFAULTS.get(name)}
     if not unsupported or (explicit and request.on_unsupported != "drop"):
-        names = ", ".join(f"{name}={request.params[name]!r}" for name in sorted(explicit)) or failure.words(error)
+        names = ", ".join(_shown(request, name) for name in sorted(explicit)) or failure.words(error)
         raise UnsupportedParamsError(
             f"{request.model} does not take {names}; leave it out, or set on_unsupported='drop' to have it left out",
             provider=request.provider,
