@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from .answer import Answer
 from .chunks import Chunk, carries
-from .request import Answer
 
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 

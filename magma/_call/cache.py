@@ -18,7 +18,7 @@ from ..errors import ConfigError
 if TYPE_CHECKING:
     import sqlite3
 
-    from .request import Answer
+    from .answer import Answer
 
 _PATIENCE = 0.25  # seconds to wait for a locked file before it counts as a miss
 _TOUCH = "UPDATE answers SET used = (SELECT coalesce(max(used), 0) + 1 FROM answers) WHERE key = ?"
@@ -147,7 +147,7 @@ def _cache(path: str | None, size: int) -> Cache:
 def _decode(data: bytes) -> Answer | None:
     import msgspec
 
-    from .request import Answer
+    from .answer import Answer
 
     try:
         return msgspec.json.decode(data, type=Answer)

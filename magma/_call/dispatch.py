@@ -21,10 +21,11 @@ import msgspec
 
 from ..errors import ConfigError, ModelError, UnsupportedParamsError, is_secret_name
 from . import facts, failure
+from .answer import Answer
 from .chunks import carries, chunks_of, ends
 from .engine import Job, engine
 from .inline import OPENAI_LIKE
-from .request import Answer, Request
+from .request import Request
 
 _INNER_TIMEOUT = 86_400.0  # constant, as it is part of LiteLLM's client key; the real deadline is the engine's
 _QUIET_IMPORT = {"LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # no .env, no price download
@@ -187,7 +188,9 @@ async def _call(request: Request) -> tuple[Any, list[str]]:
         answer = await operation(**_arguments(request, left_out))
         if len(_left_out) < _MOST_LEFT_OUT:
             _left_out[_question(request)] = left_out
-    return answer, [f"{_shown(request, name)} was not sent: {request.model} does not take it" for name in sorted(left_out)]
+    return answer, [
+        f"{_shown(request, name)} was not sent: {request.model} does not take it" for name in sorted(left_out)
+    ]
 
 
 def _shown(request: Request, name: str) -> str:

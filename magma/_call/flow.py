@@ -21,10 +21,11 @@ from .. import offline
 from ..errors import ConfigError, ModelError, StreamInterruptedError, TimeoutError
 from ..responses import Attempt, Response
 from . import dispatch, hooks
+from .answer import Answer
 from .assemble import Assembly
 from .chunks import split
 from .engine import DELTA, ERROR, RESULT, Item, Job, Ready, Source, engine
-from .request import Answer, Ask, Join, Load, Request, Sleep, Step
+from .request import Ask, Join, Load, Request, Sleep, Step
 
 R = TypeVar("R", bound=Response)
 Parse = Callable[[Request, Answer], R]

@@ -1,4 +1,4 @@
-"""The frozen thing about to be sent, what comes back from the provider, and the steps of the line."""
+"""The frozen thing about to be sent, and the steps of the line."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 
 from ..errors import ConfigError, is_secret_name
 from ..messages import own
+from .answer import Answer
 from .timeout import Timeout
 
 if TYPE_CHECKING:
@@ -113,21 +114,6 @@ def frozen(values: dict[str, Any]) -> MappingProxyType[str, Any]:
 def next_call() -> int:
     """The number of a new call."""
     return next(_numbers)
-
-
-class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What the provider answered, as plain data: what dispatch returns, the cache stores and `_parse` reads."""
-
-    body: dict[str, Any]
-    """In OpenAI's wire shape."""
-    status: int | None = None
-    request_id: str | None = None
-    warnings: list[str] = []
-    """What was sent differently from what was asked."""
-    complete: bool = True
-    """False for what had arrived of a stream that was left early."""
-    first_token: float | None = None
-    """Seconds from the call to the first delta of a stream."""
 
 
 class Ask(msgspec.Struct, frozen=True):

@@ -13,7 +13,8 @@ from .. import profiles
 from ..responses import LEFT_EARLY, Generation, ToolCall, Usage
 
 if TYPE_CHECKING:
-    from .._call.request import Answer, Request
+    from .._call.answer import Answer
+    from .._call.request import Request
 
 
 def generation(request: Request, answer: Answer) -> Generation:

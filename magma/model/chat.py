@@ -15,7 +15,8 @@ from ._base import Handle, handle
 from ._frozen import FrozenDict
 
 if TYPE_CHECKING:
-    from .._call.request import Answer, Request
+    from .._call.answer import Answer
+    from .._call.request import Request
     from .._call.stream import Stream
     from ..responses import Generation
 

@@ -5,7 +5,8 @@ import pytest
 import magma
 from magma import errors
 from magma._call import dispatch, flow, retry
-from magma._call.request import Answer, Ask, Join, Load, Sleep
+from magma._call.answer import Answer
+from magma._call.request import Ask, Join, Load, Sleep
 
 BODY = {
     "id": "1",
