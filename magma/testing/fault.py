@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Unpack
 
 from .bodies import ChatFields, chat_body, chat_chunks, encode, sse
-from .wire import Answer, Received, Reply, Step, Wait
+from .wire import AnyReply, Received, Reply, Step, Wait
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Fault:
     """
 
     name: str
-    make: Reply | Callable[[bool], Answer | Sequence[Answer]] = dataclasses.field(repr=False)
+    make: Reply | Callable[[bool], AnyReply | Sequence[AnyReply]] = dataclasses.field(repr=False)
     """What is answered, or what makes it knowing whether the call streams; of a sequence the last one repeats."""
     error: str | None = None
     """The magma error class, or None for a value."""
@@ -46,7 +46,7 @@ class Fault:
         if self.streamed_error == "error":
             object.__setattr__(self, "streamed_error", self.error)
 
-    def reply(self, stream: bool) -> Answer:
+    def reply(self, stream: bool) -> AnyReply:
         """An answer for `Server.default`: the same every time, or one that works after it failed."""
         made = self.make if isinstance(self.make, Reply) else self.make(stream)
         if not isinstance(made, Sequence):
@@ -60,12 +60,12 @@ class Fault:
         return answer
 
 
-def fails(name: str, make: Reply | Callable[[bool], Answer], error: str, **facts: Any) -> Fault:
+def fails(name: str, make: Reply | Callable[[bool], AnyReply], error: str, **facts: Any) -> Fault:
     """A fault that ends in this error."""
     return Fault(name, make, error, **facts)
 
 
-def works(name: str, make: Reply | Callable[[bool], Answer | Sequence[Answer]], **facts: Any) -> Fault:
+def works(name: str, make: Reply | Callable[[bool], AnyReply | Sequence[AnyReply]], **facts: Any) -> Fault:
     """An oddity that ends in a value, the usual one unless told otherwise."""
     usual: dict[str, Any] = {"content": "Hello there!", "finish_reason": "stop", "usage": (9, 3)}
     return Fault(name, make, **(usual | facts))
@@ -104,6 +104,6 @@ def half(*end: Step) -> Reply:
     return Reply.text(body[: len(body) // 2], 200, "application/json", {"content-length": str(len(body))}).then(*end)
 
 
-def same(answer: Answer) -> Callable[[bool], Answer]:
+def same(answer: AnyReply) -> Callable[[bool], AnyReply]:
     """The same answer whether the call streams or not."""
     return lambda stream: answer

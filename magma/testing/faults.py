@@ -10,7 +10,7 @@ from typing import Any, Literal
 from .bodies import chat_body, encode, error_body, sse
 from .fault import Fault, fails, half, ok, same, works
 from .oddities import anthropic_faults, echo_faults, odd_answers, odd_bytes, odd_streams
-from .wire import Answer, Close, Hang, Ping, Reply, Reset, Wait
+from .wire import AnyReply, Close, Hang, Ping, Reply, Reset, Wait
 
 
 def status_faults() -> list[Fault]:
@@ -22,7 +22,7 @@ def status_faults() -> list[Fault]:
     faults = [fails(f"status-{status}", Reply.error(status), error) for status, error in refused.items()]
     faults += [fails(f"status-{status}", Reply.error(status), error, retried=True) for status, error in passing.items()]
 
-    def moved(status: int) -> Answer:
+    def moved(status: int) -> AnyReply:
         return lambda received: Reply.redirect(f"http://{received.headers['host']}/elsewhere", status)
 
     no, yes = {"x-should-retry": "false"}, {"x-should-retry": "true"}
@@ -73,10 +73,10 @@ def error_body_faults() -> list[Fault]:
 def retry_after_faults() -> list[Fault]:
     """The spellings of Retry-After; the next answer works."""
 
-    def then_works(name: str, first: Answer) -> Fault:
+    def then_works(name: str, first: AnyReply) -> Fault:
         return works(name, lambda stream: [first, ok(stream)], retried=True)
 
-    def dated(seconds: float) -> Answer:
+    def dated(seconds: float) -> AnyReply:
         return lambda received: Reply.error(429, retry_after=formatdate(time() + seconds, usegmt=True))
 
     return [
@@ -150,7 +150,7 @@ def malformed_faults() -> list[Fault]:
         "string": ({"error": "boom"}, "ServerError", False),
     }
 
-    def body_or_event(body: bytes) -> Callable[[bool], Answer]:
+    def body_or_event(body: bytes) -> Callable[[bool], AnyReply]:
         event = Reply.sse(b"data: " + body + b"\n\n", sse("[DONE]"))
         return lambda stream: event if stream else Reply.text(body, 200, "application/json")
 

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from .bodies import AnthropicFields, ChatFields, chat_chunks, error_body, sse
 from .fault import Fault, fails, mangled, ok, ok_with, same, split, works
-from .wire import Answer, Close, Received, Reply
+from .wire import AnyReply, Close, Received, Reply
 
 
 def odd_answers() -> list[Fault]:
@@ -182,7 +182,7 @@ def echo_faults() -> list[Fault]:
     def interrupted(received: Received) -> Reply:
         return Reply.sse(*Reply.stream(cut_after=1).body, sse(error_body(500, f"Lost {key(received)}.")))
 
-    shown: dict[str, tuple[Answer, str, bool]] = {
+    shown: dict[str, tuple[AnyReply, str, bool]] = {
         "body": (lambda r: Reply.error(401, f"Incorrect API key provided: {bare(r)}."), "AuthenticationError", False),
         "body-200": (lambda r: Reply.text(page(r), 200, "text/html"), "ServerError", False),
         "html": (lambda r: Reply.text(page(r), 500, "text/html"), "ServerError", True),

@@ -19,10 +19,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from .bodies import anthropic_body, anthropic_events, chat_body, chat_chunks, error_body, sse
-from .wire import Answer, Close, Hang, Ping, Received, Reply, Reset, Step, Wait
+from .wire import AnyReply, Close, Hang, Ping, Received, Reply, Reset, Step, Wait
 
 __all__ = [
-    "Answer",
+    "AnyReply",
     "Close",
     "Hang",
     "Ping",
@@ -56,7 +56,7 @@ class Server:
 
     def __init__(self, port: int = 0, *, delta_count: int | None = None, record: bool = True) -> None:
         """`port` 0 takes a free one; `delta_count` is the number of content chunks in a default stream."""
-        self.default: Answer = default_answers(delta_count)
+        self.default: AnyReply = default_answers(delta_count)
         """Answers what neither a route nor the queue does."""
         self.requests: list[Received] = []
         """Every request, in order of arrival; empty with `record=False`."""
@@ -71,8 +71,8 @@ class Server:
         self.max_in_flight = 0
         """The most there ever were at once."""
         self._port, self._record = port, record
-        self._queue: deque[Answer] = deque()
-        self._routes: dict[str, Answer] = {}
+        self._queue: deque[AnyReply] = deque()
+        self._routes: dict[str, AnyReply] = {}
         self._open: set[_Connection] = set()
         self._address: str | None = None
         self._thread: threading.Thread | None = None
@@ -94,12 +94,12 @@ class Server:
         """How many are open now."""
         return len(self._open)
 
-    def enqueue(self, *answers: Answer) -> None:
-        """Answer the next requests with these, each one once."""
+    def enqueue(self, *answers: AnyReply) -> None:
+        """AnyReply the next requests with these, each one once."""
         self._queue.extend(answers)
 
-    def on(self, prefix: str, answer: Answer) -> None:
-        """Answer every request whose path starts so; it goes before the queue, the longest prefix first."""
+    def on(self, prefix: str, answer: AnyReply) -> None:
+        """AnyReply every request whose path starts so; it goes before the queue, the longest prefix first."""
         self._routes = {**self._routes, prefix: answer}
 
     def reset(self) -> None:
@@ -176,7 +176,7 @@ class Server:
             self.errors.append(error)
             return Reply.error(500, f"The scripted reply failed: {error!r}").script
 
-    def _choose(self, received: Received) -> Answer:
+    def _choose(self, received: Received) -> AnyReply:
         prefixes = [prefix for prefix in self._routes if received.path.startswith(prefix)]
         if prefixes:
             return self._routes[max(prefixes, key=len)]
@@ -230,7 +230,7 @@ class _Connection(asyncio.Protocol):
         self.proceed()
 
     def proceed(self) -> None:
-        """Answer what has arrived, unless a reply is still being played."""
+        """AnyReply what has arrived, unless a reply is still being played."""
         while self.answering is None and self.buffer and not self.transport.is_closing():
             try:
                 received = _take_request(self.buffer)
@@ -333,7 +333,7 @@ def _dechunk(buffer: bytearray, at: int) -> bytes | None:
 
 
 def default_answers(delta_count: int | None = None) -> Callable[[Received], Reply]:
-    """Answer by path: chat completions and messages (streamed if asked), a list of models, 404 for the rest.
+    """AnyReply by path: chat completions and messages (streamed if asked), a list of models, 404 for the rest.
 
     Every reply is made once and is one write, so that a benchmark measures its client.
     """

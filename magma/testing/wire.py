@@ -305,7 +305,7 @@ def _pinging(ping: Ping) -> Ping:
     return dataclasses.replace(ping, data=_chunk(ping.data))
 
 
-Answer: TypeAlias = Reply | Callable[[Received], Reply]
+AnyReply: TypeAlias = Reply | Callable[[Received], Reply]
 """What the server can be given as a reply. A callable runs in the server's thread and must not block."""
 
 
