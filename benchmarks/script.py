@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -19,20 +20,24 @@ print(answer.choices[0].message.content)
 """
 
 
-def _seconds(code: str, url: str) -> float:
+def _seconds(code: str, url: str) -> tuple[float, float]:
+    """Wall and CPU seconds of a fresh interpreter."""
     command = [sys.executable, "-c", code, f"{url}/v1"]
-    began = time.perf_counter()
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, env=environment(), check=True, capture_output=True, text=True, timeout=60)
-    seconds = time.perf_counter() - began
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if TEXT not in done.stdout or done.stderr:
         raise AssertionError(f"wrong output: {done.stdout!r} {done.stderr!r}"[:2000])
-    return seconds
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def measure(run: Run) -> list[Figure]:
     """Fresh processes, interleaved; the first one byte-compiles and is not counted."""
     _seconds(OURS, run.url)
     pairs = [(_seconds(OURS, run.url), _seconds(NAIVE, run.url)) for _ in range(run.some(9, 1))]
-    value, spread = middle([ours / naive for ours, naive in pairs])
-    ours, naive = (middle(list(column))[0] for column in zip(*pairs, strict=True))
-    return [Figure("script, wall", value, "x", 0.75, spread, f"{ours:.3g} against {naive:.3g} s")]
+    figures = []
+    for index, (word, bound) in enumerate((("wall", 0.75), ("CPU", None))):
+        value, spread = middle([ours[index] / naive[index] for ours, naive in pairs])
+        ours, naive = (middle([pair[side][index] for pair in pairs])[0] for side in (0, 1))
+        figures.append(Figure(f"script, {word}", value, "x", bound, spread, f"{ours:.3g} against {naive:.3g} s"))
+    return figures

@@ -56,7 +56,8 @@ def test_quick_start(server):
         }
     )
     assert mistral("Salut").content == "Bonjour"
-    assert server.requests[-1].json()["options"]["num_predict"] == 512
+    asked = [received for received in server.requests if received.path == "/api/generate"]  # LiteLLM asks /api/show too
+    assert asked[-1].json()["options"]["num_predict"] == 512
 
 
 def test_the_generation_is_a_mapping_too(server):
