@@ -34,7 +34,7 @@ def run_one(name: str, run: Run) -> list[Figure]:
 def row(figure: Figure) -> str:
     """A line of the table."""
     unit = f" {figure.unit}" if figure.unit else ""
-    bound = "" if figure.bound is None else f"{'≥' if figure.least else '≤'} {figure.bound:.3g}{unit}"
+    bound = "" if figure.bound is None else f"{'≥' if figure.least else '≤'} {figure.bound:.4g}{unit}"
     spread = "" if figure.spread is None else f"{figure.spread[0]:.3g} … {figure.spread[1]:.3g}"
     measured = f"{figure.measured:.3g}{unit}" if figure.unit else f"{figure.measured:.0f}"
     return f"| {figure.name} | {bound} | {measured} | {spread} | {figure.note} | {figure.verdict} |"

@@ -28,6 +28,7 @@ from __future__ import annotations
 import builtins
 import os
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 MAX_TEXT = 1900  # characters: a message stays readable and below 2 kB whatever a provider sends
@@ -176,7 +177,11 @@ class BudgetError(ModelError):
 
 
 SECRET_NAME = re.compile(
-    r"(?i)(api[-_]?key|secret|passw(or)?d|token(?!s)|credential|authorization|cookie|private[-_]?key|access[-_]?key)"
+    r"""(?ix)
+    api[-_]?key | secret | passw(or)?d | passphrase | (^|[-_])pwd$ | credential | authorization | cookie | x-auth | signature
+    | (private|access|subscription|functions?|account|signing|master|auth)[-_]?key
+    | (access|auth|bearer|session|security|refresh|id|hf|api|ad|web[-_]?identity)[-_]?token | (^|[-_])token$
+    """
 )
 _SHAPES = re.compile(
     r"""(?ix)
@@ -191,10 +196,41 @@ _SHAPES = re.compile(
 def is_secret_name(name: str) -> bool:
     """Whether a parameter, header or variable of this name holds a secret.
 
-    >>> is_secret_name("aws_secret_access_key"), is_secret_name("X-Api-Key"), is_secret_name("max_tokens")
-    (True, True, False)
+    >>> [is_secret_name(name) for name in ("aws_secret_access_key", "X-Api-Key", "max_tokens", "stop_token_ids")]
+    [True, True, False, False]
     """
     return SECRET_NAME.search(name) is not None
+
+
+def masked(name: str, value: Any) -> str:
+    """The repr of a value of this name, its secrets hidden.
+
+    >>> masked("api_key", "sk-123"), masked("extra_headers", {"Authorization": "Bearer x", "X-Team": "a"})
+    ("'***'", "{'Authorization': '***', 'X-Team': 'a'}")
+    """
+    if hasattr(value, "get_secret_value") or (is_secret_name(name) and value is not None):
+        return "'***'"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {masked(str(key), item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(masked("", item) for item in value)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner},)" if len(value) == 1 else f"({inner})"
+    return repr(value)
+
+
+def secrets_in(values: Mapping[str, Any]) -> Iterator[str]:
+    """The texts that stand under a secret's name, at any depth.
+
+    >>> list(secrets_in({"auth": {"password": "hunter22"}, "seed": 3}))
+    ['hunter22']
+    """
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from secrets_in(value)
+        elif isinstance(value, (list, tuple)):
+            yield from secrets_in({f"{name}": item for item in value if isinstance(item, Mapping)})
+        elif isinstance(value, str) and is_secret_name(name):
+            yield value.removeprefix("Bearer ")
 
 
 def redact(text: str, *secrets: str | None) -> str:

@@ -52,9 +52,10 @@ def _items(messages: Any) -> list[tuple[str, Any]]:
         return [("messages", messages)]
     if messages is None or isinstance(messages, (bytes, bytearray)) or not isinstance(messages, Sequence):
         raise ConfigError(f"messages must be {SHAPE}; not {_kind(messages)}")
-    if not messages:
+    items = [(f"messages[{index}]", message) for index, message in enumerate(messages)]
+    if not items:
         raise ConfigError(f"messages is empty: give {SHAPE}")
-    return [(f"messages[{index}]", message) for index, message in enumerate(messages)]
+    return items
 
 
 def _message(message: Any, where: str) -> dict[str, Any]:
@@ -64,26 +65,43 @@ def _message(message: Any, where: str) -> dict[str, Any]:
     if role not in ROLES:
         raise ConfigError(f"{where}: role {role!r} does not exist; use one of {', '.join(ROLES)}")
     _check_content(message, where)
-    return {str(name): own(value, f"{where}.{name}") for name, value in message.items()}
+    return {_name(name, where): own(value, f"{where}.{name}") for name, value in message.items()}
 
 
 def _check_content(message: Mapping[str, Any], where: str) -> None:
     content, role = message.get("content"), message["role"]
+    if role == "tool" and not isinstance(message.get("tool_call_id"), str):
+        raise ConfigError(f"{where}: a tool message needs tool_call_id, the id of the call that it answers")
+    calls = message.get("tool_calls")
+    if calls is not None and not (
+        isinstance(calls, (list, tuple)) and all(isinstance(call, Mapping) for call in calls)
+    ):
+        raise ConfigError(f"{where}: tool_calls must be a list of tool calls, not {_kind(calls)}")
     if content is None:
-        if role == "assistant" and (message.get("tool_calls") or message.get("function_call")):
+        if role == "assistant" and (calls or message.get("function_call")):
             return
         raise ConfigError(f"{where}: a {role} message needs content, a str or a list of blocks")
     if isinstance(content, str):
+        if role in ("user", "system", "developer") and not content.strip():
+            raise ConfigError(f"{where}: content is an empty text: give the model something to answer")
         return
     if not isinstance(content, (list, tuple)):
         raise ConfigError(f"{where}: content must be a str or a list of blocks, not {_kind(content)}")
     if not content:
         raise ConfigError(f"{where}: content is an empty list; give at least one block")
     for index, block in enumerate(content):
-        if not isinstance(block, Mapping) or not isinstance(block.get("type"), str):
-            raise ConfigError(
-                f'{where}: content[{index}] must be a block such as {{"type": "text", "text": "…"}}, not {_kind(block)}'
-            )
+        _check_block(block, f"{where}: content[{index}]")
+
+
+def _check_block(block: Any, where: str) -> None:
+    if not isinstance(block, Mapping) or not isinstance(block.get("type"), str):
+        raise ConfigError(f'{where} must be a block such as {{"type": "text", "text": "…"}}, not {_kind(block)}')
+    if block["type"] == "text" and not isinstance(block.get("text"), str):
+        raise ConfigError(f"{where}: a text block needs text, a str; not {_kind(block.get('text'))}")
+    if block["type"] == "image_url":
+        image = block.get("image_url")
+        if not isinstance(image.get("url") if isinstance(image, Mapping) else image, str):
+            raise ConfigError(f'{where}: an image_url block needs "image_url": {{"url": "…"}}')
 
 
 def own(value: Any, where: str, depth: int = 0) -> Any:
@@ -92,7 +110,7 @@ def own(value: Any, where: str, depth: int = 0) -> Any:
         raise ConfigError(f"{where[:80]}… is nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, str):
         _check_text(value, where)
-        return str(value)
+        return str.__str__(value)  # a plain str of a str Enum too
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):

@@ -1,7 +1,8 @@
 """The embedded provider `offline/…`: answers with no key, no network and no model, always the same.
 
 `offline/echo` repeats the last user text. With tools it calls the first suitable one, with arguments that
-fit its schema; with a schema it answers a valid instance. It is made for trying things out and for tests,
+fit its schema; with a schema it answers a valid instance (types, bounds, enums, formats and references are kept
+to; `pattern`, `not`, `contains` and `if` are not). It is made for trying things out and for tests,
 and says so in the answer's `model` and `system_fingerprint`. Usage is counted in words.
 """
 
@@ -44,7 +45,7 @@ def _chat(model: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> d
     limit = params.get("max_tokens")
     if tool is not None:
         function = tool["function"]
-        text = msgspec.json.encode(instance(function.get("parameters") or {}, text)).decode()
+        text = msgspec.json.encode(instance(function.get("parameters") or {"type": "object"}, text)).decode()
         called = {"name": function["name"], "arguments": text}
         message["tool_calls"], reason = [{"id": "call_offline_1", "type": "function", "function": called}], "tool_calls"
     elif schema is not None:
@@ -68,11 +69,12 @@ def _chat(model: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> d
 
 def _wanted_tool(inputs: Mapping[str, Any], messages: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The tool to call: the one that `tool_choice` names, else the first; none once a result is there."""
-    tools = [tool for tool in inputs.get("tools") or () if isinstance(tool, dict) and "function" in tool]
+    tools: list[dict[str, Any]] = [tool for tool in inputs.get("tools") or () if "function" in tool]
     choice = inputs.get("tool_choice")
     if not tools or choice == "none" or messages[-1]["role"] in ("tool", "function"):
         return None
-    named = choice.get("function", {}).get("name") if isinstance(choice, dict) else choice
+    wanted = choice.get("function") if isinstance(choice, dict) else None
+    named = wanted.get("name") if isinstance(wanted, dict) else choice
     return next((tool for tool in tools if tool["function"].get("name") == named), tools[0])
 
 
@@ -81,7 +83,8 @@ def _wanted_schema(response_format: Any) -> dict[str, Any] | None:
         return None
     if response_format.get("type") == "json_object":
         return {"type": "object"}
-    schema = (response_format.get("json_schema") or {}).get("schema")
+    wrapped = response_format.get("json_schema")
+    schema = wrapped.get("schema") if isinstance(wrapped, dict) else None
     return schema if isinstance(schema, dict) else None
 
 
@@ -105,35 +108,48 @@ def instance(schema: Any, text: str = "", root: Any = None, depth: int = 0) -> A
     {'n': 3}
     """
     root = schema if root is None else root
-    if not isinstance(schema, dict):
-        return {}
-    if "$ref" in schema:
+    if not isinstance(schema, dict) or depth > _DEEPEST:
+        return None if depth > _DEEPEST else {}
+    if isinstance(schema.get("$ref"), str):
         return instance(_resolve(schema["$ref"], root), text, root, depth + 1)
     for given in ("const", "default"):
         if given in schema:
             return schema[given]
-    if schema.get("enum"):
+    if isinstance(schema.get("enum"), list) and schema["enum"]:
         return schema["enum"][0]
     for alternatives in ("anyOf", "oneOf"):
-        if schema.get(alternatives):
+        if isinstance(schema.get(alternatives), list) and schema[alternatives]:
             return instance(_plainest(schema[alternatives], depth), text, root, depth + 1)
-    if schema.get("allOf"):
-        merged: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
-        for part in schema["allOf"]:
-            part = _resolve(part["$ref"], root) if "$ref" in part else part
-            merged["properties"] |= part.get("properties", {})
-            merged["required"] += part.get("required", [])
-            merged = {**part, **merged}
-        return instance(merged, text, root, depth + 1)
+    if isinstance(schema.get("allOf"), list):
+        return instance(_merged(schema["allOf"], root), text, root, depth + 1)
     kind = schema.get("type")
     if isinstance(kind, list):
-        kind = kind[0] if depth < 8 or "null" not in kind else "null"
+        kind = "null" if depth >= 8 and "null" in kind else (kind or ["string"])[0]
     return _of_type(kind or ("object" if "properties" in schema else "string"), schema, text, root, depth)
+
+
+_DEEPEST = 60  # where a schema that refers to itself without an end is given up
+
+
+def _merged(parts: list[Any], root: Any) -> dict[str, Any]:
+    """One schema that asks for what all parts ask for."""
+    merged: dict[str, Any] = {}
+    for part in parts:
+        part = _resolve(part["$ref"], root) if isinstance(part, dict) and isinstance(part.get("$ref"), str) else part
+        if not isinstance(part, dict):
+            continue
+        properties = {**merged.get("properties", {}), **part.get("properties", {})}
+        required = [*merged.get("required", []), *part.get("required", [])]
+        merged |= part
+        if properties or required:
+            merged |= {"properties": properties, "required": required}
+    return merged
 
 
 def _of_type(kind: str, schema: dict[str, Any], text: str, root: Any, depth: int) -> Any:
     if kind == "object":
-        properties = schema.get("properties") or {}
+        properties = schema.get("properties")
+        properties = properties if isinstance(properties, dict) else {}
         wanted = (
             properties
             if depth < 4

@@ -229,6 +229,14 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         """The names of the mapping."""
         return self.__struct_fields__
 
+    def values(self) -> tuple[Any, ...]:
+        """The values of the mapping, as plain data."""
+        return tuple(self[name] for name in self)
+
+    def items(self) -> tuple[tuple[str, Any], ...]:
+        """Names and values of the mapping, as plain data."""
+        return tuple((name, self[name]) for name in self)
+
     def get(self, name: str, default: Any = None) -> Any:
         """The field of that name as plain data, or `default`."""
         return self[name] if name in self else default

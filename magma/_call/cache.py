@@ -7,6 +7,7 @@ errors; one that is not a cache is a `ConfigError` at construction.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections import OrderedDict
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from .answer import Answer
 
+_log = logging.getLogger("magma")
 _PATIENCE = 0.25  # seconds to wait for a locked file before it counts as a miss
 _TOUCH = "UPDATE answers SET used = (SELECT coalesce(max(used), 0) + 1 FROM answers) WHERE key = ?"
 _STORE = "INSERT OR REPLACE INTO answers VALUES (?, ?, (SELECT coalesce(max(used), 0) + 1 FROM answers))"
@@ -46,6 +48,8 @@ class Cache:
         if path is not None and (not isinstance(path, (str, os.PathLike)) or not os.fspath(path)):
             raise ConfigError(f"cache path must be a file name, not {path!r}")
         self.path = None if path is None else os.fspath(path)
+        if isinstance(self.path, bytes) or "\0" in (self.path or "") or not _is_text(self.path or ""):
+            raise ConfigError(f"cache path must be a text that a file name can be, not {self.path!r:.80}")
         self.size = size
         self.hits = self.misses = 0
         self._lock = threading.Lock()
@@ -140,6 +144,14 @@ class Cache:
         return f"<Cache{where} {len(self)}/{self.size}, {self.hits} hit{'' if self.hits == 1 else 's'}>"
 
 
+def _is_text(path: str) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _cache(path: str | None, size: int) -> Cache:
     return Cache(path, size=size)
 
@@ -162,6 +174,7 @@ class _File:
         self.path, self.size = path, size
         self._local = threading.local()
         self._touched: dict[str, None] = {}
+        self._complained = False
         self._check()
 
     def _check(self) -> None:
@@ -204,7 +217,10 @@ class _File:
 
         try:
             return self._open().execute(sql, values).fetchall()
-        except (sqlite3.Error, ConfigError, OSError):
+        except (sqlite3.Error, ConfigError, OSError, ValueError) as error:
+            if not self._complained:
+                self._complained = True
+                _log.warning("the cache file %s cannot be used right now, calls go on without it: %s", self.path, error)
             return []
 
     def get(self, key: str) -> bytes | None:

@@ -19,13 +19,13 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ConfigError, ModelError, UnsupportedParamsError, is_secret_name
+from ..errors import ConfigError, ModelError, UnsupportedParamsError, masked
 from . import facts, failure
 from .answer import Answer
 from .chunks import carries, chunks_of, ends
 from .engine import Job, engine
 from .inline import OPENAI_LIKE
-from .request import Request
+from .request import Ask, Request
 
 _INNER_TIMEOUT = 86_400.0  # constant, as it is part of LiteLLM's client key; the real deadline is the engine's
 _QUIET_IMPORT = {"LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # no .env, no price download
@@ -194,7 +194,7 @@ async def _call(request: Request) -> tuple[Any, list[str]]:
 
 
 def _shown(request: Request, name: str) -> str:
-    return f"{name}='***'" if is_secret_name(name) else f"{name}={request.params[name]!r:.80}"
+    return f"{name}={masked(name, request.params[name])[:80]}"
 
 
 # LiteLLM builds types when it first needs them, and pydantic then warns about its `ReadOnly` fields.
@@ -271,26 +271,29 @@ def _watch(client: Any) -> None:
 # --- what comes back ------------------------------------------------------------------------------------
 
 
-async def send(request: Request) -> Answer:
+async def send(ask: Ask) -> Answer:
     """Asks once and returns the whole answer."""
     from . import wire
 
-    exchange = wire.Exchange()
+    request, exchange = ask.request, wire.Exchange(ask.sent)
     wire.current.set(exchange)
+    warned: list[str] = []
     try:
-        answer, warnings = await _call(request)
+        answer, warned = await _call(request)
         body = _body(answer)
         raw = exchange.json() if exchange.response is not None else None
         facts.correct(body, raw)
         if rb"\ud" in exchange.content.lower():  # LiteLLM keeps lone surrogates
             body = wire.mended(body)
+        failed = None
     except Exception as error:
-        raw, warnings = exchange.json(), []
-        if exchange.status != 200 or not facts.is_answer(raw):
-            raise _told(error, exchange, request) from _cause(error)
+        raw = exchange.json()
         body = raw  # LiteLLM stumbled over a good answer (groq without service_tier)
+        failed = None if exchange.status == 200 and facts.is_answer(raw) else _told(error, exchange, request)
+    if failed is not None:
+        raise failed
     facts.check(body, raw, exchange, request)
-    return Answer(body=body, status=exchange.status, request_id=exchange.request_id, warnings=warnings)
+    return Answer(body=body, status=exchange.status, request_id=exchange.request_id, warnings=warned)
 
 
 def _body(answer: Any) -> dict[str, Any]:
@@ -301,42 +304,50 @@ def _body(answer: Any) -> dict[str, Any]:
 
 
 def _told(error: Exception, exchange: Any, request: Request) -> ModelError:
+    """The error to raise, outside of the `except`: LiteLLM's own, whose texts hold keys, headers and paths, dies here."""
+    if isinstance(error, ModelError):
+        return error
     raw = exchange.json() if exchange.status == 200 else None
-    if isinstance(raw, dict) and raw.get("error") and not isinstance(error, ModelError):
-        return failure.reported(raw, exchange, request)
-    return failure.translate(error, exchange, request)
+    if isinstance(raw, dict) and raw.get("error"):
+        told = failure.reported(raw, exchange, request)
+    else:
+        told = failure.translate(error, exchange, request)
+    if os.environ.get("MAGMA_DEBUG") == "1":
+        told.__cause__ = error
+    return told
 
 
-def _cause(error: Exception) -> Exception | None:
-    """LiteLLM's exception dies here, unless debugging: its texts and attributes hold keys, headers and paths."""
-    return error if os.environ.get("MAGMA_DEBUG") == "1" else None
-
-
-async def stream(request: Request, job: Job, bounds: Callable[[], float | None]) -> Answer:
+async def stream(ask: Ask, job: Job, bounds: Callable[[], float | None]) -> Answer:
     """Asks once, gives each delta (an OpenAI chunk as plain data) to `job`, returns the answer without its body.
 
-    `bounds()` is when the next delta must have come; it is asked after each one that carries something.
+    `bounds()` is when the next delta must have come; it is asked after each one that is more than a keep-alive.
     """
     from . import wire
 
-    exchange = wire.Exchange()
+    request, exchange = ask.request, wire.Exchange(ask.sent)
     wire.current.set(exchange)
-    source = None
+    source, failed = None, None
     try:
-        source, warnings = await _call(request)
-        finished = False
+        source, warned = await _call(request)
+        answer = Answer(body={}, status=exchange.status, request_id=exchange.request_id, warnings=warned)
         async for chunk in chunks_of(source, exchange, request):
-            finished = finished or ends(chunk)
+            if ends(chunk):  # whole: what is late now (usage) is no reason to throw it away
+                job.fallback = msgspec.structs.replace(answer, warnings=[*warned, _NO_END])
             await job.give(chunk)
-            if carries(chunk):
+            if carries(chunk) or ends(chunk) or chunk.get("usage"):
                 job.expect(bounds())
-        if not finished:
-            raise failure.truncated(exchange, request)
+        if job.fallback is None:
+            failed = failure.truncated(exchange, request)
     except Exception as error:
-        raise _told(error, exchange, request) from _cause(error)
+        failed = _told(error, exchange, request)
     finally:
         await _close(source, exchange)
-    return Answer(body={}, status=exchange.status, request_id=exchange.request_id, warnings=warnings)
+    if failed is not None:
+        raise failed
+    return answer
+
+
+_NO_END = "the stream did not end in time after its finish_reason: usage may be missing"
 
 
 async def _close(source: Any, exchange: Any) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any, TypeAlias
 
-from ..errors import ConnectionError, TimeoutError
+from ..errors import ConnectionError, ModelError, TimeoutError
 from .inline import InlineExecutor
 
 Item: TypeAlias = tuple[str, Any]
@@ -33,7 +33,19 @@ HIGH_WATER = 1024  # deltas waiting for their consumer before the provider is re
 class Job:
     """A coroutine on the engine's loop, and the items that came out of it."""
 
-    __slots__ = ("__weakref__", "_drained", "_items", "_loop", "_task", "_timer", "_wake", "bound", "closed", "overdue")
+    __slots__ = (
+        "__weakref__",
+        "_drained",
+        "_items",
+        "_loop",
+        "_task",
+        "_timer",
+        "_wake",
+        "bound",
+        "closed",
+        "fallback",
+        "overdue",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, bound: float | None, overdue: Callable[[], Exception]) -> None:
         self._loop = loop
@@ -44,6 +56,7 @@ class Job:
         self._drained: asyncio.Event | None = None
         self.bound = bound
         self.overdue = overdue
+        self.fallback: Any = None  # the result when the bound passes, where that is no error
         self.closed = False
 
     # Called in the engine's thread.
@@ -57,6 +70,8 @@ class Job:
     async def _run(self, work: Work) -> None:
         try:
             result = await work(self)
+        except ModelError as error:
+            self._end((ERROR, error.with_traceback(None)))  # the frames below hold what the provider echoed
         except Exception as error:
             self._end((ERROR, error))
         except asyncio.CancelledError:
@@ -71,7 +86,7 @@ class Job:
             self._timer = None
         elif self.bound <= self._loop.time():
             task, self._timer = self._task, None
-            self._end((ERROR, self.overdue()))
+            self._end((ERROR, self.overdue()) if self.fallback is None else (RESULT, self.fallback))
             if task is not None:
                 task.cancel()
         else:

@@ -171,6 +171,11 @@ def _answered(error: Exception, exchange: Exchange, request: Request) -> ModelEr
 
 def _unanswered(error: Exception, exchange: Exchange, request: Request, what: str = "no answer") -> ModelError:
     root = _root(error)
+    if isinstance(root, (ValueError, TypeError)) and not isinstance(root, _BROKEN):
+        hint = " (a key or header with a line break?)" if "header" in str(root) else ""
+        text = f"the request could not be sent: {type(root).__name__} {root}{hint}"
+        exchange.sent.clear()
+        return _failure(errors.BadRequestError, text, exchange, request, retryable=False)
     text = f"{what} from {request.api_base or request.provider}: {type(root).__name__} {root}".rstrip()
     timed_out = isinstance(root, builtins.TimeoutError) or "Timeout" in type(error).__name__
     kind = errors.TimeoutError if timed_out else errors.ConnectionError
@@ -196,8 +201,10 @@ def _unsent(error: Exception, exchange: Exchange, request: Request) -> ModelErro
         )
     if kind is None and _is_broken(error, exchange):
         return _unanswered(error, exchange, request)
+    if isinstance(_root(error), (ValueError, TypeError)):
+        kind = errors.BadRequestError
     kind = kind or (errors.ServerError if isinstance(status, int) and status >= 500 else errors.BadRequestError)
-    return _failure(kind, text, exchange, request, retryable=kind.retryable)
+    return _failure(kind, text, exchange, request, retryable=kind.retryable and isinstance(status, int))
 
 
 def _failure(

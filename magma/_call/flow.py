@@ -113,16 +113,17 @@ def _asked(request: Request, began: float) -> Generator[Step, Any, tuple[Answer,
     first = began + request.timeout.first_token if request.stream and request.timeout.first_token is not None else None
     attempts: list[Attempt] = []
     while True:
-        started = time.monotonic()
+        started, sent = time.monotonic(), list[int]()
         try:
-            answer = yield Ask(request, deadline, began)
+            answer = yield Ask(request, deadline, began, None, sent)
         except ModelError as error:
             wait = (
                 None
                 if error.partial is not None
                 else retry.wait_before_next(request, error, len(attempts) + 1, _earliest(deadline, first))
             )
-            attempts.append(_attempt(request, started, len(attempts) + 1, error=error, wait=wait))
+            if sent or error.status_code is not None or wait is not None:  # what never left is no attempt
+                attempts.append(_attempt(request, started, len(attempts) + 1, error=error, wait=wait))
             if wait is None:
                 error.attempts = tuple(attempts)
                 raise
@@ -285,7 +286,7 @@ def _open_ask(step: Ask) -> Source:
     if not request.stream:
         bound = _earliest(step.deadline, attempt)
         overdue = _overdue(request, again=bound is not None and bound == attempt != step.deadline)
-        return engine().start(lambda job: dispatch.send(request), bound=bound, overdue=overdue)
+        return engine().start(lambda job: dispatch.send(step), bound=bound, overdue=overdue)
     first = None if timeout.first_token is None else step.began + timeout.first_token
     bound = _earliest(step.deadline, attempt, first)
     overdue = _overdue(request, again=bound is not None and bound == attempt and bound not in (step.deadline, first))
@@ -294,7 +295,7 @@ def _open_ask(step: Ask) -> Source:
         idle = None if timeout.idle is None else time.monotonic() + timeout.idle
         return _earliest(step.deadline, idle)
 
-    return engine().start(lambda job: dispatch.stream(request, job, next_bound), bound=bound, overdue=overdue)
+    return engine().start(lambda job: dispatch.stream(step, job, next_bound), bound=bound, overdue=overdue)
 
 
 def _earliest(*bounds: float | None) -> float | None:

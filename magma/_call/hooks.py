@@ -8,10 +8,11 @@ caller's thread or task, in the order of their registration.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import ConfigError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from .request import Request
 
 Hook = Callable[..., Any]
-F = TypeVar("F", bound=Hook)
 
 NAMES = ("before_call", "after_call", "on_error", "on_retry")
 _registered: dict[str, tuple[Hook, ...]] = dict.fromkeys((*NAMES, "closed"), ())
@@ -52,7 +52,15 @@ class HookHandle:
         return f"<{self.name} hook {getattr(self.hook, '__qualname__', self.hook)!s}>"
 
 
-def register_hook(name: str, hook: Hook | None = None) -> Any:
+@overload
+def register_hook(name: str) -> Callable[[Hook], HookHandle]: ...
+
+
+@overload
+def register_hook(name: str, hook: Hook) -> HookHandle: ...
+
+
+def register_hook(name: str, hook: Hook | None = None) -> HookHandle | Callable[[Hook], HookHandle]:
     """Registers a function for all calls; as a decorator or directly, both give a `HookHandle`.
 
     Args:
@@ -76,6 +84,8 @@ def add(name: str, hook: Hook) -> HookHandle:
     """Registers without asking whether the name is a public one ("closed" ends every line, come what may)."""
     if not callable(hook):
         raise ConfigError(f"a {name} hook must be a function, not {hook!r}")
+    if inspect.iscoroutinefunction(hook):
+        raise ConfigError(f"a {name} hook must be a plain function, not an async one: it runs on sync calls too")
     handle = HookHandle(name, hook)
     with _changing:
         _registered[name] = (*_registered[name], handle)

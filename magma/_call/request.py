@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from ..errors import ConfigError, is_secret_name
-from ..messages import own
+from ..errors import ConfigError, is_secret_name, secrets_in
+from ..messages import own, to_messages
+from .address import check_headers, check_url
 from .answer import Answer
-from .timeout import Timeout
+from .timeout import Timeout, check_seconds
 
 if TYPE_CHECKING:
     from .cache import Cache
@@ -61,22 +62,46 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """A changed copy: names of fields and inputs replace them, every other name is a parameter (None removes it)."""
         fields, inputs, params = {}, dict(self.inputs), dict(self.params)
         for name, value in changes.items():
-            if name in ("call", "operation", "provider"):
+            if name in ("call", "operation", "provider", "stream", "inputs"):
                 raise ConfigError(f"request.{name} cannot be changed")
             if name == "params":
-                params = dict(value)
-            elif name in ("messages", "tools", "tool_choice", "response_format"):
+                params = own(dict(value), name)
+            elif name == "messages":
+                inputs[name] = to_messages(value)
+            elif name in ("tools", "tool_choice", "response_format"):
                 inputs[name] = own(value, name)
             elif name in self.__struct_fields__:
-                fields[name] = value
+                fields[name] = self._checked(name, value)
             elif value is None:
                 params.pop(name, None)
             else:
                 params[name] = own(value, name)
         if "model" in fields:
-            fields["provider"] = str(fields["model"]).partition("/")[0]
+            fields["provider"] = fields["model"].partition("/")[0]
         inputs = {name: value for name, value in inputs.items() if value is not None}
         return msgspec.structs.replace(self, inputs=frozen(inputs), params=frozen(params), **fields)
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """A new value of a field, as a handle would check it."""
+        where = f"request.{name}"
+        if name == "timeout":
+            if value is not None and not isinstance(value, Timeout):
+                check_seconds(value, where)
+            return Timeout.for_call(value, stream=self.stream)
+        if name == "extra_headers":
+            check_headers(value, where)
+            return frozen(dict(value or {}))
+        if name == "api_base":
+            check_url(value, where)
+        elif name == "max_retries" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            raise ConfigError(f"{where} must be a whole number of at least 0, not {value!r:.80}")
+        elif name == "model" and (not isinstance(value, str) or "/" not in value):
+            raise ConfigError(f'{where} must be "provider/name", not {value!r:.80}')
+        elif name == "cache" and value is not None and not hasattr(value, "lead_or_join"):
+            raise ConfigError(f"{where} must be a Cache or None, not {value!r:.80}")
+        elif name in ("api_key", "api_version", "organization") and not isinstance(value, (str, type(None))):
+            raise ConfigError(f"{where} must be a str or None, not {type(value).__name__}")
+        return value
 
     def fingerprint(self) -> str:
         """The cache key: everything that can change the answer, nothing that cannot (keys, timeouts, retries, stream)."""
@@ -88,9 +113,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def secrets(self) -> tuple[str, ...]:
         """The secrets that travel with this request, for redaction."""
-        named = itertools.chain(self.params.items(), self.extra_headers.items())
-        found = [str(value).removeprefix("Bearer ") for name, value in named if is_secret_name(name)]
-        return (*found, self.api_key) if self.api_key else tuple(found)
+        found = (*secrets_in(self.params), *secrets_in(self.extra_headers))
+        return (*found, self.api_key) if self.api_key else found
 
     def __repr__(self) -> str:
         return f"<Request {self.operation} {self.model} {', '.join(sorted(self.params))}>"
@@ -126,6 +150,8 @@ class Ask(msgspec.Struct, frozen=True):
     """When the call began, on the same clock."""
     local: Answer | None = None
     """An answer that needs no network."""
+    sent: list[int] = []
+    """Filled with a number for each HTTP request that really was made."""
 
 
 class Sleep(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -39,6 +40,7 @@ class Stream(Generic[R]):
         self._source: Any = None
         self._walk: Any = flow.walk(flow.line(request, parse), emit, parse)
         self._done = False
+        self._reading = threading.Lock()
 
     @property
     def response(self) -> R:
@@ -62,6 +64,7 @@ class Stream(Generic[R]):
         return self
 
     def __next__(self) -> R:
+        self._begin_reading()
         try:
             out = self._move(None)
             while not isinstance(out, Response):
@@ -72,6 +75,8 @@ class Stream(Generic[R]):
         except BaseException as error:
             self._fail(error)
             raise
+        finally:
+            self._reading.release()
 
     def __await__(self) -> Generator[Any, None, Stream[R]]:
         yield from ()  # ready at once: `await model(x, stream=True)` gives the stream itself
@@ -81,6 +86,7 @@ class Stream(Generic[R]):
         return self
 
     async def __anext__(self) -> R:
+        self._begin_reading()
         try:
             out = self._move(None)
             while not isinstance(out, Response):
@@ -91,6 +97,12 @@ class Stream(Generic[R]):
         except BaseException as error:
             self._fail(error)
             raise
+        finally:
+            self._reading.release()
+
+    def _begin_reading(self) -> None:
+        if not self._reading.acquire(blocking=False):
+            raise RuntimeError("another thread or task is reading this stream: each delta can go to one reader only")
 
     def _move(self, item: Any) -> Any:
         """One step of the walk: a source to wait on, or a delta; StopIteration after the last."""

@@ -27,13 +27,18 @@ class Broken(httpx.NetworkError):
 class Exchange:
     """The HTTP traffic of one dispatch."""
 
-    __slots__ = ("error", "redirect", "requests", "response")
+    __slots__ = ("error", "redirect", "response", "sent")
 
-    def __init__(self) -> None:
-        self.requests = 0
+    def __init__(self, sent: list[int] | None = None) -> None:
+        self.sent = [] if sent is None else sent
         self.response: httpx.Response | None = None
         self.error: Exception | None = None
         self.redirect: str | None = None
+
+    @property
+    def requests(self) -> int:
+        """How many HTTP requests were made."""
+        return len(self.sent)
 
     @property
     def status(self) -> int | None:
@@ -98,7 +103,7 @@ class Watched(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """As httpx's."""
         exchange = current.get() or Exchange()
-        exchange.requests += 1
+        exchange.sent.append(len(exchange.sent) + 1)
         exchange.response = None
         try:
             response = await self.inner.handle_async_request(request)

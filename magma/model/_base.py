@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
-from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, SecretStr, ValidationError
+from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from .. import profiles
-from ..errors import ConfigError, is_secret_name
+from .._call.address import check_header_value, check_headers, check_url
+from ..errors import ConfigError, is_secret_name, masked
 from ._frozen import thaw
-from ._settle import settle
+from ._settle import misspelt, settle
 
 if TYPE_CHECKING:
     from typing import Self
@@ -79,6 +79,10 @@ class Handle:
             if not isinstance(changes["extra"], Mapping):
                 raise ConfigError(f"extra must be a dict, not {type(changes['extra']).__name__}")
             changes["extra"] = {**thaw(values["extra"]), **changes["extra"]}
+        if "base_url" in changes and "api_base" not in changes:
+            changes["api_base"] = changes.pop("base_url")
+        if "api_key" not in changes and any(name.lower().endswith("_api_key") for name in changes):
+            values["api_key"] = None
         new: Self = object.__new__(type(self))
         _initialize(new, values | changes, environment=False)
         return new
@@ -90,7 +94,12 @@ class Handle:
             if name in ("id", "extra") or value == field.default or (name == "extra_headers" and not value):
                 continue
             shown.append(f"{name}={masked(name, value)}")
-        shown += [f"{name}={masked(name, value)}" for name, value in self.extra.items()]
+        plain = {
+            name: value for name, value in self.extra.items() if name.isidentifier() and not misspelt(type(self), name)
+        }
+        shown += [f"{name}={masked(name, value)}" for name, value in plain.items()]
+        if others := {name: value for name, value in self.extra.items() if name not in plain}:
+            shown.append(f"extra={masked('extra', others)}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __copy__(self) -> Self:
@@ -127,22 +136,6 @@ class Handle:
         )
 
 
-def masked(name: str, value: Any) -> str:
-    """The repr of a value, its secrets hidden.
-
-    >>> masked("api_key", "sk-123"), masked("extra_headers", {"Authorization": "Bearer x", "X-Team": "a"})
-    ("'***'", "{'Authorization': '***', 'X-Team': 'a'}")
-    """
-    if isinstance(value, SecretStr) or (is_secret_name(name) and value is not None):
-        return "'***'"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key!r}: {masked(str(key), item)}" for key, item in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        inner = ", ".join(masked("", item) for item in value)
-        return f"[{inner}]" if isinstance(value, list) else f"({inner},)" if len(value) == 1 else f"({inner})"
-    return repr(value)
-
-
 @dataclass_transform(frozen_default=True)
 def handle(cls: type[H]) -> type[H]:
     """Makes a model type out of a class: a frozen pydantic dataclass whose constructor settles its keywords."""
@@ -159,7 +152,7 @@ def handle(cls: type[H]) -> type[H]:
             keywords["id"] = id
         _initialize(self, keywords)
 
-    __init__.__doc__ = cls.__doc__
+    __init__.__doc__, __init__.__qualname__ = cls.__doc__, f"{cls.__name__}.__init__"
     made.__init__ = __init__
     made.__setattr__ = made.__delattr__ = _refuse  # CPython 3.11's own for frozen slots stumbles over unknown names
     return made  # type: ignore[no-any-return]
@@ -180,8 +173,10 @@ def _initialize(self: Any, keywords: dict[str, Any], *, environment: bool = True
     except ValidationError as error:
         raise ConfigError(_told(cls, error, variables)) from None
     _check_id(self.id, cls, variables.get("id", f"{cls.__name__}.id"))
-    _check_api_base(self.api_base, variables.get("api_base", f"{cls.__name__}.api_base"))
-    _check_headers(self.extra_headers, f"{cls.__name__}.extra_headers")
+    check_url(self.api_base, variables.get("api_base", f"{cls.__name__}.api_base"))
+    check_headers(self.extra_headers, variables.get("extra_headers", f"{cls.__name__}.extra_headers"))
+    if self.api_key is not None:
+        check_header_value(self.api_key.get_secret_value(), variables.get("api_key", f"{cls.__name__}.api_key"))
 
 
 def _told(cls: type, error: ValidationError, variables: Mapping[str, str]) -> str:
@@ -202,25 +197,5 @@ def _check_id(id: str, cls: type, where: str) -> None:
         raise ConfigError(f'{where} must be "provider/name" such as "openai/gpt-4o"; got {id!r:.80}')
     provider = profiles.ALIASES.get(provider, provider)
     if not profiles.is_provider(provider):
-        raise ConfigError(f"Provider `{provider}` not registered for type `{cls.model_type}`")  # type: ignore[attr-defined]
-
-
-def _check_api_base(url: str | None, where: str) -> None:
-    if url is None:
-        return
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"{where} is not a URL: {error}") from None
-    del port
-    if parts.username is not None or parts.password is not None:
-        raise ConfigError(f"{where} holds a user name or password before {parts.hostname}; give the key as api_key=")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{where} must be an http(s) URL such as 'http://localhost:8000/v1'; got {url!r:.80}")
-
-
-def _check_headers(headers: Mapping[str, Any] | None, where: str) -> None:
-    for name, value in (headers or {}).items():
-        if not isinstance(value, str) or any(sign in f"{name}{value}" for sign in "\r\n\0"):
-            raise ConfigError(f"{where}[{name!r}] must be a str in one line, not {masked(name, value)}")
+        source = "" if where.startswith(cls.__name__) else f" ({where})"
+        raise ConfigError(f"Provider `{provider}` not registered for type `{cls.model_type}`{source}")  # type: ignore[attr-defined]

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from ..errors import ConfigError, is_secret_name, redact
-from ._base import Handle, masked
+from ..errors import ConfigError, is_secret_name, masked, redact
+from ._base import Handle
 from ._settle import MAPPINGS, from_text, settle, variable_of
 
 

@@ -73,14 +73,18 @@ def settle(cls: Any, given: dict[str, Any], *, environment: bool = True) -> tupl
             if text is not None and name not in values and not (name == "cache" and "enable_cache" in others):
                 values[name], variables[name] = from_text(name, text, variable), variable
     _take_cache(values, others, variables.get("cache"))
-    if "base_url" in others and "api_base" not in given:
+    if "base_url" in others:
+        if given.get("api_base") is not None:
+            raise ConfigError("api_base and base_url are the same: give one")
         values["api_base"] = others.pop("base_url")
-    _take_api_keys(values, others)
-    _sort_out(cls, others)
-    extra = _mapping(values.get("extra"), variables.get("extra", f"{cls.__name__}.extra"))
-    if others or extra:
-        _sort_out(cls, thaw(extra), misspelt=False)
-        merged = {**thaw(extra), **frozen_mapping(others, "extra")}
+    where = variables.get("extra", f"{cls.__name__}.extra")
+    extra = thaw(_mapping(values.get("extra"), where))
+    _take_api_keys(values, given, others)
+    _take_api_keys(values, given, extra)
+    _sort_out(cls, others, cls.__name__)
+    if others or extra or values.get("extra"):
+        _sort_out(cls, extra, where, spelling=False)
+        merged = {**extra, **frozen_mapping(others, "extra")}
         values["extra"] = frozen_mapping({name: value for name, value in merged.items() if value is not None}, "extra")
     return _shape(cls, values, variables), variables
 
@@ -134,41 +138,49 @@ def _take_cache(values: dict[str, Any], others: dict[str, Any], variable: str | 
             raise ConfigError(f"{variable}: {error}") from None
 
 
-def _take_api_keys(values: dict[str, Any], others: dict[str, Any]) -> None:
+def _take_api_keys(values: dict[str, Any], given: dict[str, Any], others: dict[str, Any]) -> None:
     """`groq_api_key="…"` is the api_key of a groq model: a secret that must never become a parameter."""
     from ..profiles import ALIASES
 
     provider = str(values.get("id", "")).partition("/")[0]
     names = {provider, ALIASES.get(provider, provider)}
-    for name in [name for name in others if name.endswith("_api_key")]:
-        owner, key = name.removesuffix("_api_key"), others.pop(name)
+    for name in [name for name in others if isinstance(name, str) and name.lower().endswith("_api_key")]:
+        owner, key = name.lower().removesuffix("_api_key"), others.pop(name)
         if {owner, ALIASES.get(owner, owner)}.isdisjoint(names):
             raise ConfigError(f"{name} does not belong to {provider or 'a model without id'}; give the key as api_key=")
         if key is None:
             continue
-        if values.get("api_key") not in (None, key):
+        if given.get("api_key") not in (None, key):
             raise ConfigError(f"api_key and {name} are both given; give one")
         values["api_key"] = key
 
 
-def _sort_out(cls: Any, others: Mapping[str, Any], *, misspelt: bool = True) -> None:
+def _sort_out(cls: Any, others: Mapping[str, Any], where: str, *, spelling: bool = True) -> None:
     """Raises for keywords that magma owns, and for those that look like a misspelt field."""
-    fields = cls.fields
     for name in others:
         if name in _OWNED:
-            raise ConfigError(f"{name} cannot be a parameter of {cls.__name__}: {_OWNED[name]}")
-        if name in fields:
-            raise ConfigError(f"extra[{name!r}] is a field of {cls.__name__}: give {name}= instead")
-        if not misspelt or name in KNOWN:
-            continue
-        plain = re.sub(r"[^a-z]", "", name.lower())
-        near = next((field for field in fields if field.replace("_", "") == plain), None)
-        close = [near] if near else difflib.get_close_matches(name.lower(), fields, n=1, cutoff=0.8)
-        if close:
+            raise ConfigError(f"{name} cannot be a parameter ({where}): {_OWNED[name]}")
+        if name in cls.fields:
+            raise ConfigError(f"{where}[{name!r}] is a field of {cls.__name__}: give {name}= instead")
+        if spelling and (near := misspelt(cls, name)):
             raise ConfigError(
-                f"{cls.__name__} has no field {name!r}; did you mean {close[0]!r}? "
+                f"{cls.__name__} has no field {name!r}; did you mean {near!r}? "
                 f"To send it to the provider as it is, use extra={{{name!r}: …}}"
             )
+
+
+def misspelt(cls: Any, name: str) -> str | None:
+    """The field that a keyword looks like a misspelling of; None for a name that means something itself.
+
+    >>> from magma import Model
+    >>> misspelt(Model, "temprature"), misspelt(Model, "top_a")
+    ('temperature', None)
+    """
+    if name in KNOWN:
+        return None
+    plain = re.sub(r"[^a-z]", "", name.lower())
+    near = next((field for field in cls.fields if field.replace("_", "") == plain), None)
+    return near or next(iter(difflib.get_close_matches(name.lower(), cls.fields, n=1, cutoff=0.8)), None)
 
 
 def _mapping(value: Any, where: str) -> FrozenDict:
@@ -205,4 +217,7 @@ def _timeout(parts: Mapping[str, Any], where: str) -> Any:
         raise ConfigError(
             f"{where} has the parts {', '.join(known)}; not {', '.join(map(str, set(parts) - set(known)))}"
         )
-    return Timeout(**parts)
+    try:
+        return Timeout(**parts)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None

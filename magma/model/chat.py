@@ -320,6 +320,9 @@ def _tools(tools: Any) -> list[dict[str, Any]] | None:
                 f'tools[{index}] must be a schema {{"type": "function", "function": {{"name": …, "parameters": …}}}}, '
                 f"not {tool!r:.80}"
             )
+        function = tool.get("function")
+        if tool["type"] == "function" and not (isinstance(function, Mapping) and isinstance(function.get("name"), str)):
+            raise ConfigError(f'tools[{index}]: a function needs {{"name": …, "parameters": …}}, not {function!r:.80}')
     return own(tools, "tools") or None
 
 
