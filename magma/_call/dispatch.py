@@ -8,13 +8,15 @@ leaves this file. Why each precaution is needed was measured; the reason stands 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import gc
+import importlib
 import os
 import re
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -29,6 +31,8 @@ from .request import Ask, Request
 
 _INNER_TIMEOUT = 86_400.0  # constant, as it is part of LiteLLM's client key; the real deadline is the engine's
 _QUIET_IMPORT = {"LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # no .env, no price download
+# Half a second of modules that the first call would import on the engine's loop, against its deadline.
+_FIRST_CALL = ("openai.resources", "litellm.proxy.openai_files_endpoints.common_utils")
 _loading = threading.Lock()
 _litellm: Any = None
 _quiet: Any = None
@@ -39,18 +43,18 @@ def loaded() -> bool:
     return _litellm is not None
 
 
-def load() -> None:
-    """Imports LiteLLM quietly (1-3 s, once) and watches the HTTP clients that it will make for the engine.
+def load(provider: str = "") -> None:
+    """Imports LiteLLM quietly (1-3 s, once), and what the first call to this provider would import.
 
     Raises:
         ConfigError: LiteLLM does not import, e.g. for a bad value in one of the 400 variables it reads.
     """
     with _loading:
         if _litellm is None:
-            _import()
+            _import(_FIRST_CALL if provider in OPENAI_LIKE else ())
 
 
-def _import() -> None:
+def _import(others: Sequence[str]) -> None:
     global _litellm, _quiet
     ours = {name: value for name, value in _QUIET_IMPORT.items() if name not in os.environ}
     if os.environ.get("LITELLM_LOG") == "":  # the empty value crashes its import
@@ -66,6 +70,9 @@ def _import() -> None:
             from litellm.litellm_core_utils.litellm_logging import Logging
 
             _build(litellm)
+            for name in others:
+                with contextlib.suppress(ImportError):  # another version keeps it elsewhere
+                    importlib.import_module(name)
     except Exception as error:
         raise ConfigError(f"LiteLLM cannot be imported: {type(error).__name__}: {error}") from error
     finally:
@@ -76,6 +83,7 @@ def _import() -> None:
                 os.environ[name] = value
         if collecting:
             gc.enable()
+    gc.freeze()  # else a full collection walks its 375 000 objects, and so comes only every 28 000 calls
     litellm.suppress_debug_info = True  # else it prints to stdout on errors
     _quiet = _quiet_logging(Logging)
     _litellm = litellm

@@ -104,7 +104,7 @@ def _asked(request: Request, began: float) -> Generator[Step, Any, tuple[Answer,
     if local is not None:
         return (yield Ask(request, None, began, local)), []
     if not dispatch.loaded():
-        yield Load()
+        yield Load(request.provider)
         began = time.monotonic()  # importing LiteLLM is not the provider's time
     from . import retry
 
@@ -262,7 +262,7 @@ def _open(step: Step) -> Source:
     if isinstance(step, Sleep):
         return engine().start(lambda job: asyncio.sleep(step.seconds))
     if isinstance(step, Load):
-        return engine().start(_load)
+        return engine().start(lambda job: _load(step.provider))
     overdue = _overdue(step.request, again=False)
     return engine().start(lambda job: _landed(step.flight), bound=step.deadline, overdue=overdue)
 
@@ -271,8 +271,10 @@ async def _landed(flight: Future[Answer | None]) -> Answer | None:
     return await asyncio.shield(asyncio.wrap_future(flight))
 
 
-async def _load(job: Job) -> None:
-    await asyncio.to_thread(dispatch.load)  # not on the loop: clients made there would belong to it, unwatched
+async def _load(provider: str) -> None:
+    await asyncio.to_thread(
+        dispatch.load, provider
+    )  # not on the loop: clients made there would belong to it, unwatched
 
 
 def _open_ask(step: Ask) -> Source:

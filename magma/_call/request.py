@@ -171,5 +171,7 @@ class Join(msgspec.Struct, frozen=True):
 class Load(msgspec.Struct, frozen=True):
     """Step: have LiteLLM imported, before any clock runs. The line is sent None."""
 
+    provider: str
+
 
 Step: TypeAlias = Ask | Sleep | Join | Load

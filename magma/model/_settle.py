@@ -35,7 +35,10 @@ KNOWN = frozenset(
     temperature_last use_beam_search skip_special_tokens spaces_between_special_tokens timeouts""".split()
 )
 
+_NOT_YET = "it is not there yet; response_format={…} asks for JSON"
 _OWNED = {
+    **dict.fromkeys(("schema", "generation_schema", "typed_parser"), _NOT_YET),
+    "prefilling": "it is not there yet; end the messages with an assistant message",
     "num_retries": "use max_retries",
     "fallbacks": "use a Balancer",
     "context_window_fallback_dict": "use a Balancer",

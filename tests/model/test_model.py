@@ -201,6 +201,8 @@ BAD = [
     ({"min_p": {1, 2}}, "min_p"),
     ({"num_retries": 3}, "max_retries"),
     ({"stream": True}, "stream"),
+    ({"schema": {}}, "response_format"),
+    ({"prefilling": "{"}, "assistant"),
     ({"success_callback": ["langfuse"]}, "register_hook"),
     ({"logit_bias": [1]}, "logit_bias"),
     ({"anthropic_api_key": "x"}, "anthropic_api_key"),
