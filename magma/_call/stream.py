@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -41,6 +44,7 @@ class Stream(Generic[R]):
         self._walk: Any = flow.walk(flow.line(request, parse), emit, parse)
         self._done = False
         self._reading = threading.Lock()
+        _unfinished.add(self)
 
     @property
     def response(self) -> R:
@@ -122,6 +126,7 @@ class Stream(Generic[R]):
     def _finish(self, response: R) -> None:
         self._done = True
         self._response = response
+        _unfinished.discard(self)
         if not self._count:  # a cache hit or a hook's own response: it streams too
             body = response.raw if response.raw.get("choices") else _body_of(response)
             deltas = (self._emit(chunk) for chunk in split(body))
@@ -181,6 +186,20 @@ class Stream(Generic[R]):
     def __repr__(self) -> str:
         state = "ended" if self._done else f"{self._count} deltas so far"
         return f"<Stream {self._request.model} {state}>"
+
+
+_unfinished: weakref.WeakSet[Stream[Any]] = weakref.WeakSet()
+
+
+def _leave() -> None:
+    """At exit, ends the streams that are still open: later, finalisers would find the modules gone."""
+    for stream in tuple(_unfinished):
+        stream._done = True
+        with contextlib.suppress(ValueError):  # a daemon thread is reading it
+            stream._walk.close()
+
+
+atexit.register(_leave)
 
 
 class Texts:
