@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import weakref
 from collections import OrderedDict
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,12 @@ from ..errors import ConfigError
 
 if TYPE_CHECKING:
     import sqlite3
+    from typing import TypeAlias
 
+    from ..errors import ModelError
     from .answer import Answer
+
+    Flight: TypeAlias = Future[Answer | ModelError | None]
 
 _log = logging.getLogger("magma")
 _PATIENCE = 0.25  # seconds to wait for a locked file before it counts as a miss
@@ -33,6 +38,7 @@ class Cache:
 
     Args:
         path: an sqlite file, made when it is not there; None keeps the answers in this process's memory.
+            Identical calls in flight in one process become one request (streams do not wait for each other).
         size: how many answers are kept.
 
     >>> Cache(size=128)
@@ -53,9 +59,10 @@ class Cache:
         self.size = size
         self.hits = self.misses = 0
         self._lock = threading.Lock()
-        self._flights: dict[str, tuple[int, Future[Answer | None]]] = {}  # a fork's child has no part in them
+        self._flights: dict[str, Flight] = {}
         self._memory: OrderedDict[str, bytes] = OrderedDict()
         self._file = None if self.path is None else _File(self.path, size)
+        _all[id(self)] = self
 
     def get(self, key: str) -> Answer | None:
         """The answer under this key, or None."""
@@ -84,23 +91,22 @@ class Cache:
             while len(self._memory) > self.size:
                 self._memory.popitem(last=False)
 
-    def lead_or_join(self, key: str) -> tuple[bool, Future[Answer | None]]:
+    def lead_or_join(self, key: str) -> tuple[bool, Flight]:
         """(True, flight) for the first of identical calls in flight, (False, its flight) for the others."""
         with self._lock:
-            process, flight = self._flights.get(key, (0, None))
-            if flight is not None and process == os.getpid():
+            flight = self._flights.get(key)
+            if flight is not None:
                 return False, flight
-            flight = Future()
-            self._flights[key] = (os.getpid(), flight)
+            flight = self._flights[key] = Future()
             return True, flight
 
-    def land(self, key: str, flight: Future[Answer | None], answer: Answer | None) -> None:
-        """The leader's call ended: with an answer, or without (then the others ask for themselves)."""
+    def land(self, key: str, flight: Flight, outcome: Answer | ModelError | None) -> None:
+        """The leader's call ended, for all who joined: well, with an error, or cancelled (then one of them leads)."""
         with self._lock:
-            if self._flights.get(key, (0, None))[1] is flight:
+            if self._flights.get(key) is flight:
                 del self._flights[key]
         if not flight.done():
-            flight.set_result(answer)
+            flight.set_result(outcome)
 
     def cache_info(self) -> dict[str, int]:
         """Hits, misses, the bound and the number of answers kept.
@@ -142,6 +148,19 @@ class Cache:
     def __repr__(self) -> str:
         where = f" {self.path}" if self.path else ""
         return f"<Cache{where} {len(self)}/{self.size}, {self.hits} hit{'' if self.hits == 1 else 's'}>"
+
+
+_all: weakref.WeakValueDictionary[int, Cache] = weakref.WeakValueDictionary()
+
+
+def _enter_child() -> None:
+    """After a fork: another thread may have held a lock, and its flights never land here."""
+    for cache in tuple(_all.values()):
+        cache._lock, cache._flights = threading.Lock(), {}
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_enter_child)
 
 
 def _is_text(path: str) -> bool:

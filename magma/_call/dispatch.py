@@ -12,6 +12,7 @@ import contextlib
 import datetime
 import gc
 import importlib
+import logging
 import os
 import re
 import threading
@@ -33,7 +34,7 @@ _INNER_TIMEOUT = 86_400.0  # constant, as it is part of LiteLLM's client key; th
 _QUIET_IMPORT = {"LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # no .env, no price download
 # Half a second of modules that the first call would import on the engine's loop, against its deadline.
 _FIRST_CALL = ("openai.resources", "litellm.proxy.openai_files_endpoints.common_utils")
-_loading = threading.Lock()
+_loading = threading.RLock()
 _litellm: Any = None
 _quiet: Any = None
 
@@ -86,6 +87,8 @@ def _import(others: Sequence[str]) -> None:
     gc.freeze()  # else a full collection walks its 375 000 objects, and so comes only every 28 000 calls
     litellm.suppress_debug_info = True  # else it prints to stdout on errors
     _quiet = _quiet_logging(Logging)
+    for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
+        logging.getLogger(name).addFilter(_is_the_hosts)
     _litellm = litellm
 
 
@@ -101,6 +104,11 @@ def version() -> str:
     from importlib.metadata import version as installed
 
     return installed("litellm")
+
+
+def _is_the_hosts(record: logging.LogRecord) -> bool:
+    """Logging filter: what LiteLLM says in magma's threads is said by magma, as a response or an error."""
+    return not (record.threadName or "").startswith("magma-") or os.environ.get("MAGMA_DEBUG") == "1"
 
 
 def _quiet_logging(base: Any) -> Any:
@@ -130,7 +138,8 @@ _LISTENERS = (
 
 def _listener(request: Request, messages: Any) -> dict[str, Any]:
     """Our silent logging object; nothing when the host has callbacks of its own, which then work as ever."""
-    if any(getattr(_litellm, name, None) for name in _LISTENERS):
+    # "cache" is LiteLLM's own: it puts it there on the first call to gemini
+    if any(one != "cache" for name in _LISTENERS for one in getattr(_litellm, name, None) or ()):
         return {}
     call_id = f"magma-{request.call}"
     listener = _quiet(
@@ -185,8 +194,9 @@ def _copy(value: Any) -> Any:
 async def _call(request: Request) -> tuple[Any, list[str]]:
     """LiteLLM's answer and our warnings; parameters that the model does not take are left out where allowed."""
     _watch_clients()
-    if _NOISE not in warnings.filters:
-        warnings.filterwarnings("ignore", "Items? .* on TypedDict class", UserWarning)
+    for noise in _NOISE:
+        if ("ignore", re.compile(noise, re.IGNORECASE), UserWarning, None, 0) not in warnings.filters:
+            warnings.filterwarnings("ignore", noise, UserWarning)
     operation = getattr(_litellm, f"a{request.operation}")
     left_out = _known_left_out(request)
     try:
@@ -205,8 +215,9 @@ def _shown(request: Request, name: str) -> str:
     return f"{name}={masked(name, request.params[name])[:80]}"
 
 
-# LiteLLM builds types when it first needs them, and pydantic then warns about its `ReadOnly` fields.
-_NOISE = ("ignore", re.compile("Items? .* on TypedDict class", re.IGNORECASE), UserWarning, None, 0)
+# LiteLLM builds types when it first needs them, and pydantic then warns about its `ReadOnly` fields; it also
+# dumps objects that hold what a provider sent, whatever their types say.
+_NOISE = ("Items? .* on TypedDict class", "Pydantic serializer warnings")
 _left_out: dict[bytes, frozenset[str]] = {}
 _MOST_LEFT_OUT = 1000
 
@@ -367,3 +378,7 @@ async def _close(source: Any, exchange: Any) -> None:
                 await close()
         except Exception:  # a connection that is already gone
             pass
+
+
+if hasattr(os, "register_at_fork"):  # a fork waits for an import: its child could never finish it
+    os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import gc
+import math
 import os
 import sys
 import threading
@@ -157,12 +158,14 @@ class Job:
     async def atake(self) -> Item:
         """The next item; suspends this task, on asyncio's or trio's loop."""
         while (item := self._pop()) is None:
-            wait, wake = _parking_place()
+            wait, wake = _parking_place(self._patience())
             self._wake = wake
             if self._items:
                 self._wake = None
                 continue
-            await wait()
+            if not await wait():
+                self.cancel()
+                return (ERROR, self.overdue())
         return item
 
     def _patience(self) -> float:
@@ -214,36 +217,49 @@ class Ready:
 Source: TypeAlias = Job | Ready
 
 
-def _parking_place() -> tuple[Callable[[], Coroutine[Any, Any, Any]], Callable[[], object]]:
-    """How the running task waits, and how another thread wakes it."""
+Wait: TypeAlias = Callable[[], Coroutine[Any, Any, bool]]
+
+
+def _parking_place(patience: float) -> tuple[Wait, Callable[[], object]]:
+    """How the running task waits (False: in vain, after `patience` seconds), and how another thread wakes it."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return _trio_parking_place()
-    future: asyncio.Future[None] = loop.create_future()
+        return _trio_parking_place(patience)
+    future: asyncio.Future[bool] = loop.create_future()
 
-    async def wait() -> None:
-        await future
+    async def wait() -> bool:
+        timer = None if patience < 0 else loop.call_later(patience, _settle, future, False)
+        try:
+            return await future
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def wake() -> None:
         try:
-            loop.call_soon_threadsafe(_settle, future)
+            loop.call_soon_threadsafe(_settle, future, True)
         except RuntimeError:  # the caller's loop was closed meanwhile: nobody waits any more
             pass
 
     return wait, wake
 
 
-def _settle(future: asyncio.Future[None]) -> None:
+def _settle(future: asyncio.Future[bool], woken: bool) -> None:
     if not future.done():
-        future.set_result(None)
+        future.set_result(woken)
 
 
-def _trio_parking_place() -> tuple[Callable[[], Coroutine[Any, Any, Any]], Callable[[], object]]:
+def _trio_parking_place(patience: float) -> tuple[Wait, Callable[[], object]]:
     trio: Any = sys.modules.get("trio")
     if trio is None:
         raise RuntimeError("an async call needs a running event loop, asyncio's or trio's")
     event, token = trio.Event(), trio.lowlevel.current_trio_token()
+
+    async def wait() -> bool:
+        with trio.move_on_after(math.inf if patience < 0 else patience):
+            await event.wait()
+        return bool(event.is_set())
 
     def wake() -> None:
         try:
@@ -251,7 +267,18 @@ def _trio_parking_place() -> tuple[Callable[[], Coroutine[Any, Any, Any]], Calla
         except trio.RunFinishedError:
             pass
 
-    return event.wait, wake
+    return wait, wake
+
+
+def in_async() -> bool:
+    """Whether this thread runs an event loop, which a waiting sync call would block."""
+    if asyncio._get_running_loop() is not None:
+        return True
+    trio: Any = sys.modules.get("trio")
+    try:
+        return trio is not None and trio.lowlevel.current_task() is not None
+    except RuntimeError:
+        return False
 
 
 def _late() -> Exception:
@@ -263,6 +290,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.loop.set_debug(False)  # under -X dev too: what is slow on it is LiteLLM's, not the host's to see
         self.loop.set_default_executor(InlineExecutor())
         self.loop.set_exception_handler(lambda loop, context: None)  # what nobody waits for any more is nobody's error
         self.thread = threading.Thread(target=self.loop.run_forever, name="magma-engine", daemon=True)

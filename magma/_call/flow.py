@@ -9,6 +9,7 @@ differ only in how they wait. Whoever changes a rule changes `line`; whoever cha
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import time
 from collections.abc import Callable, Generator
@@ -24,7 +25,7 @@ from . import dispatch, hooks
 from .answer import Answer
 from .assemble import Assembly
 from .chunks import split
-from .engine import DELTA, ERROR, RESULT, Item, Job, Ready, Source, engine
+from .engine import DELTA, ERROR, RESULT, Item, Job, Ready, Source, engine, in_async
 from .request import Ask, Join, Load, Request, Sleep, Step
 
 R = TypeVar("R", bound=Response)
@@ -77,25 +78,35 @@ def _answered(request: Request, parse: Parse[R], joins: bool, began: float) -> L
         stored = cache.get(key)
         if stored is not None:
             return _hit(request, parse, stored, began)
+        if not dispatch.loaded() and _local(request) is None:
+            yield Load(request.provider)
+            began = time.monotonic()  # for those too who only wait for another's answer
         leads, flight = (True, None) if request.stream or not joins else cache.lead_or_join(key)
         if leads:
             break
         assert flight is not None
         total = request.timeout.total
         joined = yield Join(flight, None if total is None else began + total, request)
+        if isinstance(joined, ModelError):
+            error = copy.copy(joined)
+            error.attempts = ()  # they were the other call's
+            raise error
         if joined is not None:
             return _hit(request, parse, joined, began)
-    kept: Answer | None = None
+    outcome: Answer | ModelError | None = None
     try:
         answer, attempts = yield from _asked(request, began)
         response = _finished(request, parse, answer, attempts, began)
+        outcome = answer
         if _is_worth_keeping(answer):
             cache.put(key, answer)
-            kept = answer
         return response
+    except ModelError as error:
+        outcome = copy.copy(error)
+        raise
     finally:
         if flight is not None:
-            cache.land(key, flight, kept)
+            cache.land(key, flight, outcome)
 
 
 def _asked(request: Request, began: float) -> Generator[Step, Any, tuple[Answer, list[Attempt]]]:
@@ -267,7 +278,7 @@ def _open(step: Step) -> Source:
     return engine().start(lambda job: _landed(step.flight), bound=step.deadline, overdue=overdue)
 
 
-async def _landed(flight: Future[Answer | None]) -> Answer | None:
+async def _landed(flight: Future[Answer | ModelError | None]) -> Answer | ModelError | None:
     return await asyncio.shield(asyncio.wrap_future(flight))
 
 
@@ -321,7 +332,7 @@ def _overdue(request: Request, *, again: bool) -> Callable[[], Exception]:
 
 def run(request: Request, parse: Parse[R]) -> R:
     """Walks the line in this thread."""
-    moving: Any = walk(line(request, parse, joins=asyncio._get_running_loop() is None))
+    moving: Any = walk(line(request, parse, joins=not in_async()))
     try:
         item = None
         while True:

@@ -7,7 +7,7 @@ credentials, blocking streams) really goes to a thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -21,6 +21,31 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Once(Coroutine[Any, Any, Any]):
+    """A coroutine that is closed when nobody awaits it (its task was cancelled before), instead of complaining."""
+
+    def __init__(self, inner: Coroutine[Any, Any, Any]) -> None:
+        self._inner = inner
+
+    def send(self, value: Any) -> Any:
+        """As a coroutine's."""
+        return self._inner.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """As a coroutine's."""
+        return self._inner.throw(*error)
+
+    def close(self) -> None:
+        """As a coroutine's."""
+        self._inner.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._inner.__await__()
+
+    def __del__(self) -> None:
+        self._inner.close()
+
+
 class InlineExecutor(ThreadPoolExecutor):
     """A thread pool that runs a prepared LiteLLM call at once, in the caller's thread."""
 
@@ -31,9 +56,10 @@ class InlineExecutor(ThreadPoolExecutor):
         """As `ThreadPoolExecutor.submit`."""
         if not _is_preparation(fn):
             return super().submit(fn, *args, **kwargs)
-        future: Future[T] = Future()
+        future: Future[Any] = Future()
         try:
-            future.set_result(fn(*args, **kwargs))
+            result: Any = fn(*args, **kwargs)
+            future.set_result(Once(result) if isinstance(result, Coroutine) else result)
         except Exception as error:
             future.set_exception(error)
         return future

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from ..errors import ConfigError, is_secret_name, secrets_in
+from ..errors import ConfigError, ModelError, is_secret_name, secrets_in
 from ..messages import own, to_messages
 from .address import check_headers, check_url
 from .answer import Answer
@@ -161,9 +161,9 @@ class Sleep(msgspec.Struct, frozen=True):
 
 
 class Join(msgspec.Struct, frozen=True):
-    """Step: wait for an identical call in flight. The line is sent its `Answer`, or None if it came to nothing."""
+    """Step: wait for an identical call in flight. The line is sent its `Answer` or error, or None if it was cancelled."""
 
-    flight: Future[Answer | None]
+    flight: Future[Answer | ModelError | None]
     deadline: float | None
     request: Request
 

@@ -1,8 +1,8 @@
 """When to try again and how long to wait. Decides, does no I/O; the stop and wait rules are tenacity's.
 
-Two bounds: `max_retries` for one call, and a *budget* for all calls to one provider and base URL: in
-any five seconds at most 20 retries, or a fifth of the calls made where that is more. An outage so costs
-at most 1.2 times the traffic, and a handful of calls still gets all its retries.
+Two bounds: `max_retries` for one call, and a *budget* for all calls to one provider and base URL: during
+an outage at most 20 retries, or a fifth of the calls made where that is more. It so costs at most 1.2
+times the traffic, and a handful of calls still gets all its retries.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from typing import Any
 
 import tenacity
@@ -19,7 +18,7 @@ from ..errors import ModelError
 from .request import Request
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds; the OpenAI and Anthropic SDKs use the same two
-RATIO, FREE, WINDOW = 0.2, 20, 5.0
+RATIO, FREE, WINDOW = 0.2, 20, 5.0  # share of the calls, retries, seconds
 
 _backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)  # "full jitter"
 
@@ -45,43 +44,44 @@ _no_retrying: Any = None  # tenacity's policies look only at the attempt number
 
 
 class Budget:
-    """The retries that calls to one address may make."""
+    """The retries that calls to one address may make during one outage.
+
+    An outage ends when for `WINDOW` seconds nothing has failed that could be asked again.
+    """
 
     def __init__(self) -> None:
-        self._calls: deque[float] = deque()
-        self._retries: deque[float] = deque()
+        self._calls = self._retries = 0
+        self._failed = -WINDOW
         self._lock = threading.Lock()
 
     def count_call(self) -> None:
         """A call (not a retry) is being made."""
-        now = time.monotonic()
         with self._lock:
-            self._calls.append(now)
-            _forget(self._calls, now)
+            self._forget(time.monotonic())
+            self._calls += 1
 
     def spend(self) -> bool:
         """Whether one more retry may be made; if so, it is counted."""
         now = time.monotonic()
         with self._lock:
-            _forget(self._calls, now)
-            _forget(self._retries, now)
-            if len(self._retries) >= max(FREE, int(RATIO * len(self._calls))):
+            self._forget(now)
+            self._failed = now
+            if self._retries >= max(FREE, int(RATIO * self._calls)):
                 return False
-            self._retries.append(now)
+            self._retries += 1
             return True
 
+    def _forget(self, now: float) -> None:
+        if now - self._failed > WINDOW:
+            self._calls = self._retries = 0
 
-def _forget(times: deque[float], now: float) -> None:
-    while times and times[0] < now - WINDOW:
-        times.popleft()
 
-
-_budgets: dict[tuple[str, str | None], Budget] = {}
+_budgets: dict[tuple[str, Any], Budget] = {}
 
 
 def budget(request: Request) -> Budget:
     """The budget of the request's provider and base URL."""
-    key = (request.provider, request.api_base)
+    key = (request.provider, request.api_base or request.params.get("aws_bedrock_runtime_endpoint"))
     found = _budgets.get(key)
     return found if found is not None else _budgets.setdefault(key, Budget())
 

@@ -146,7 +146,7 @@ def test_identical_calls_in_flight_become_one(model, server):
     assert len(server.requests) == 1
 
 
-def test_a_failed_flight_is_not_everybodys_failure(model, server):
+def test_a_failed_flight_is_one_request(model, server):
     server.enqueue(Reply.error(400).after(0.3))
     server.default = Reply.chat("good")
 
@@ -154,8 +154,37 @@ def test_a_failed_flight_is_not_everybodys_failure(model, server):
         return await asyncio.gather(*[model.acall("Hi") for _ in range(4)], return_exceptions=True)
 
     results = asyncio.run(main())
-    assert sum(isinstance(result, Exception) for result in results) == 1
-    assert len(server.requests) == 2
+    assert [type(result).__name__ for result in results] == ["BadRequestError"] * 4
+    assert len(server.requests) == 1
+    assert model("Hi").content == "good"
+
+
+def test_a_fork_in_mid_flight_leaves_the_child_free(model, server):
+    server.enqueue(Reply.chat("late", delay=3))
+    server.default = Reply.chat("good")
+    thread = threading.Thread(target=model, args=("Hi",))
+    thread.start()
+    server.wait_for(lambda server: server.in_flight == 1)
+    with model.cache._lock:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if model("Hi").content == "good" else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    thread.join()
+
+
+def test_a_sync_call_inside_trio_does_not_wait_for_a_sibling(model, server):
+    import trio
+
+    server.default = Reply.chat("good", delay=0.3)
+
+    async def main():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(model.acall, "Hi")
+            await trio.sleep(0.05)
+            assert model("Hi").content == "good"
+
+    trio.run(main)
 
 
 def test_a_cancelled_flight_frees_the_others(model, server):

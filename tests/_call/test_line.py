@@ -145,13 +145,25 @@ def test_an_identical_call_in_flight_is_joined():
     assert finish(second, step.flight.result()).cached
 
 
-def test_after_a_failed_flight_the_next_asks_for_itself():
+def test_a_failed_flight_is_the_failure_of_all_who_joined():
     model = magma.Model("openai/m", enable_cache=True, max_retries=0)
     first, second = line_of(model), line_of(model)
     next(first)
     step = next(second)
-    with pytest.raises(errors.ServerError):
+    with pytest.raises(errors.ServerError) as caught:
         first.throw(unavailable())
+    with pytest.raises(errors.ServerError) as joined:
+        second.send(step.flight.result())
+    assert joined.value is not caught.value
+    assert (len(caught.value.attempts), len(joined.value.attempts)) == (1, 0)
+
+
+def test_after_a_cancelled_flight_the_next_asks_for_itself():
+    model = magma.Model("openai/m", enable_cache=True)
+    first, second = line_of(model), line_of(model)
+    next(first)
+    step = next(second)
+    first.close()
     assert step.flight.result() is None
     assert isinstance(second.send(None), Ask)
 
