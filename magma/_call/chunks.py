@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from . import failure
+from . import facts, failure
 from .request import Request
 from .wire import Exchange, decode, event_data
 
@@ -94,10 +94,12 @@ async def _from_events(exchange: Exchange, request: Request, parse: Callable[[Ch
             continue
         event = _event(data, exchange, request)
         if not isinstance(event, dict):
-            raise failure.malformed(exchange, request, f"an event of the stream is not an object: {data[:200]!r}")
+            raise failure.malformed(exchange, request, "an event of the stream is not an object", data)
         if event.get("error"):
             raise failure.reported(event, exchange, request)
         _check_choices(event, exchange, request)
+        if wrong := facts.tidy(event, "delta"):
+            raise failure.malformed(exchange, request, f"{wrong} in an event of the stream", data)
         yield parse(event)
 
 
@@ -106,7 +108,7 @@ def _check_choices(event: Chunk, exchange: Exchange, request: Request) -> None:
     if choices is None:
         event["choices"] = []
     elif not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
-        raise failure.malformed(exchange, request, f"choices is not a list of objects: {str(choices)[:200]!r}")
+        raise failure.malformed(exchange, request, "choices is not a list of objects", str(choices).encode())
 
 
 async def _from_whole(exchange: Exchange, request: Request) -> AsyncIterator[Chunk]:
@@ -157,36 +159,57 @@ async def _converted(source: Any, exchange: Exchange, request: Request) -> Async
         for chunk in split(source.model_dump(warnings=False)):
             yield chunk
         return
+    items, on_wire = await _items(source, exchange, request)
+    ended = False
+    async for item in items:
+        known = item if _is_known(item) else _by_wrapper(source, item)
+        if known is None:
+            continue
+        chunk = plain(known)
+        if on_wire:
+            _put_back(chunk, exchange)
+        if wrong := facts.tidy(chunk, "delta"):
+            raise failure.malformed(exchange, request, f"{wrong} in an event of the stream", b"")
+        yield chunk
+        ended = ended or ends(chunk)
+        if ended and chunk.get("usage"):
+            return  # whole: some servers keep the connection open
+
+
+async def _items(source: Any, exchange: Exchange, request: Request) -> tuple[Any, bool]:
+    """What LiteLLM's iterator reads, and whether it reads it from us, event by event."""
     inner: Any = getattr(source, "completion_stream", None)
     if inner is None and getattr(source, "make_call", None) is not None:
         inner = source.completion_stream = await source.make_call(client=None)  # not LiteLLM's global, unwatched client
     response = exchange.response
-    if response is not None and str(response.headers.get("content-type", "")).startswith("application/json"):
+    kind = "" if response is None else str(response.headers.get("content-type", ""))
+    if response is not None and kind.startswith("application/json"):
         await response.aread()  # no stream at all: an error that came with a good status, most likely
         body = exchange.json()
         if isinstance(body, dict) and body.get("error"):
             raise failure.reported(body, exchange, request)
-    if (
-        inner is not None
-        and hasattr(inner, "streaming_response")
-        and response is not None
-        and _is_event_stream(response)
-    ):
-        cohere = "cohere" in type(inner).__module__
-        # LiteLLM's own reading stumbles over `event:` lines
-        inner.streaming_response = _data_lines(exchange, request, cohere)
-    items: Any = inner if hasattr(inner, "__aiter__") else source
-    async for item in items:
-        if item is None or item == "None":
-            continue
-        if not _is_known(item):
-            item = source.chunk_creator(chunk=item)  # formats that only LiteLLM's wrapper can read
-        if item is not None:
-            yield plain(item)
+    on_wire = hasattr(inner, "streaming_response") and kind.startswith("text/event-stream")
+    if on_wire:  # its own reading stumbles over `event:` lines
+        inner.streaming_response = _data_lines(exchange, request, "cohere" in type(inner).__module__)
+    return (inner if hasattr(inner, "__aiter__") else source), on_wire
 
 
-def _is_event_stream(response: Any) -> bool:
-    return str(response.headers.get("content-type", "")).startswith("text/event-stream")
+def _by_wrapper(source: Any, item: Any) -> Any:
+    """An item in a format that only LiteLLM's wrapper can read."""
+    return None if item is None or item == "None" else source.chunk_creator(chunk=item)
+
+
+def _put_back(chunk: Chunk, exchange: Exchange) -> None:
+    """The provider's own id and reason instead of LiteLLM's, which says "stop" where nothing was said."""
+    chunk["id"] = exchange.id or chunk.get("id")
+    for choice in chunk["choices"]:
+        exchange.calls_tools = exchange.calls_tools or choice["finish_reason"] == "tool_calls"
+        if exchange.finish is None:
+            choice["finish_reason"] = None
+        elif choice["finish_reason"] and not facts.is_known(exchange.finish):
+            choice["finish_reason"] = exchange.finish
+        elif choice["finish_reason"] == "stop" and exchange.calls_tools:  # gemini ends both alike
+            choice["finish_reason"] = "tool_calls"
 
 
 async def _data_lines(exchange: Exchange, request: Request, cohere: bool) -> AsyncIterator[str]:
@@ -199,17 +222,27 @@ async def _data_lines(exchange: Exchange, request: Request, cohere: bool) -> Asy
         event = _event(data, exchange, request)
         if isinstance(event, dict) and event.get("error"):
             raise failure.reported(event, exchange, request)
+        if isinstance(event, dict):
+            _note(event, exchange)
         if cohere and isinstance(event, dict):  # LiteLLM's parser wants an envelope that the API does not send
             yield msgspec.json.encode({**event, "event": event.get("type"), "data": event}).decode()
         else:
             yield "data: " + data.decode("utf-8", "replace").replace("\n", " ")
 
 
+def _note(event: dict[str, Any], exchange: Exchange) -> None:
+    """Keeps what the provider says of its answer, for `_put_back`."""
+    message = event.get("message")
+    named = message.get("id") if isinstance(message, dict) else event.get("responseId")
+    exchange.id = exchange.id or (named if isinstance(named, str) else None)
+    exchange.finish = facts.reason_of(event) or exchange.finish
+
+
 def _event(data: bytes, exchange: Exchange, request: Request) -> Any:
     try:
         return decode(data)
     except ValueError:
-        raise failure.malformed(exchange, request, f"an event of the stream is not JSON: {data[:200]!r}") from None
+        raise failure.malformed(exchange, request, "an event of the stream is not JSON", data) from None
 
 
 def _is_known(item: Any) -> bool:

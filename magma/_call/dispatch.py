@@ -295,6 +295,7 @@ async def send(ask: Ask) -> Answer:
     from . import wire
 
     request, exchange = ask.request, wire.Exchange(ask.sent)
+    exchange.fill = facts.FILLS.get(request.provider)
     wire.current.set(exchange)
     warned: list[str] = []
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import email.utils
+import http
 import math
 import os
 import re
@@ -69,6 +70,7 @@ _STATUS_OF = {
 }
 _RETRIED = (408, 409, 429)
 _NO_KEY = re.compile(r"(?i)missing credentials|(missing|no|provide|set).{0,40}api[ _]key|api_key .*must be set")
+_STUMBLED = re.compile(r"(?i)unexpected response|KeyError|unable to|failed to|decoded to no|checksum|parsing")
 _BROKEN = (builtins.ConnectionError, builtins.TimeoutError, EOFError, OSError)
 
 
@@ -122,10 +124,14 @@ def truncated(exchange: Exchange, request: Request) -> ModelError:
     return malformed(exchange, request, "the stream ended without a finish_reason: the answer was cut off")
 
 
-def malformed(exchange: Exchange, request: Request, why: str) -> ModelError:
-    """An answer with a good status that is not an answer. Asking again would cost again and is not done."""
-    text = exchange.content.decode("utf-8", "replace")
-    reason = f"{why}: {text[:200]!r}" if text else why
+def malformed(exchange: Exchange, request: Request, why: str, data: bytes | None = None) -> ModelError:
+    """An answer with a good status that is not an answer. Asking again would cost again and is not done.
+
+    `data` is what is wrong, where that is not the whole body. Redacted before it is cut: half a key is a key's half.
+    """
+    text = (exchange.content if data is None else data).decode("utf-8", "replace")
+    excerpt = redact(text, *request.secrets())[:200]
+    reason = f"{why}: {excerpt!r}" if text else why
     return _failure(errors.ServerError, reason, exchange, request, retryable=False, body=text)
 
 
@@ -146,9 +152,11 @@ def said(body: Any) -> str:
 
 def key_hint(request: Request) -> str:
     """What to do about a missing or refused key."""
-    variable = f"{request.provider.upper().replace('-', '_')}_API_KEY"
     if request.api_key:
         return "the api_key given to the model was sent"
+    if request.provider in ("bedrock", "sagemaker"):
+        return "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION_NAME, or pass aws_access_key_id= and so on"
+    variable = f"{request.provider.upper().replace('-', '_')}_API_KEY"
     state = "is set" if os.environ.get(variable) else "is not set"
     return f"{variable} {state}; set it or pass api_key="
 
@@ -156,21 +164,37 @@ def key_hint(request: Request) -> str:
 def _answered(error: Exception, exchange: Exchange, request: Request) -> ModelError:
     status = exchange.status or 0
     body, text = exchange.json(), exchange.content.decode("utf-8", "replace")
+    reported = getattr(error, "status_code", None)
+    told = words(error) if ".llms." in type(error).__module__ else ""  # LiteLLM's reader of this provider's answers
+    if status < 400 and told and isinstance(reported, int) and 400 <= reported < 600 and not _STUMBLED.search(told):
+        return refusal(reported, None, exchange, request, told)
     if status >= 400:
-        failure = refusal(status, body, exchange, request, text or words(error))
+        failure = refusal(status, body, exchange, request, text or _phrase(status))
         named = _named(error)
         if type(failure) is errors.BadRequestError and named in (errors.ContextWindowError, errors.ContentFilterError):
             failure = _failure(
                 named, said(body) or str(failure), exchange, request, status=status, retryable=False, body=text
             )
         return failure
-    if _is_broken(error, exchange):
+    if _is_broken(error):
         return _unanswered(error, exchange, request, "the connection broke in the middle of the answer")
-    return malformed(exchange, request, "the answer is not one that can be read")
+    why = f" ({told[:200]})" if told else ""
+    return malformed(exchange, request, f"the answer is not one that can be read{why}")
+
+
+def _phrase(status: int) -> str:
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return f"status {status}"
 
 
 def _unanswered(error: Exception, exchange: Exchange, request: Request, what: str = "no answer") -> ModelError:
     root = _root(error)
+    if isinstance(root, UnicodeError) and exchange.sent:
+        return _failure(
+            errors.ServerError, f"the answer's headers cannot be read: {root}", exchange, request, retryable=False
+        )
     if isinstance(root, (ValueError, TypeError)) and not isinstance(root, _BROKEN):
         hint = " (a key or header with a line break?)" if "header" in str(root) else ""
         text = f"the request could not be sent: {type(root).__name__} {root}{hint}"
@@ -199,7 +223,7 @@ def _unsent(error: Exception, exchange: Exchange, request: Request) -> ModelErro
             request,
             retryable=False,
         )
-    if kind is None and _is_broken(error, exchange):
+    if kind is None and _is_broken(error):
         return _unanswered(error, exchange, request)
     if isinstance(_root(error), (ValueError, TypeError)):
         kind = errors.BadRequestError
@@ -276,16 +300,15 @@ def _root(error: BaseException) -> BaseException:
     return error
 
 
-def _is_broken(error: Exception, exchange: Exchange) -> bool:
+def _is_broken(error: Exception) -> bool:
     """Whether the transport, not the content, is what failed."""
     chain: BaseException | None = error
     for _ in range(20):
         if chain is None:
             return False
-        module = type(chain).__module__.partition(".")[0]
-        if isinstance(chain, _BROKEN) or (
-            module in ("httpx", "httpcore", "aiohttp", "ssl") and "Decod" not in type(chain).__name__
-        ):
+        module, name = type(chain).__module__.partition(".")[0], type(chain).__name__
+        of_transport = module in ("httpx", "httpcore", "aiohttp", "ssl") and "Decod" not in name
+        if isinstance(chain, _BROKEN) or (of_transport and name not in ("ResponseNotRead", "StreamConsumed")):
             return True
         chain = chain.__cause__ or chain.__context__
     return False

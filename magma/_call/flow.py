@@ -261,7 +261,7 @@ def _midway(error: ModelError, partial: Response) -> ModelError:
     if isinstance(error, TimeoutError):
         error.__dict__.update(state)
         return error
-    interrupted = StreamInterruptedError(f"the stream broke after {str(partial.content)[-40:]!r}: {error}")
+    interrupted = StreamInterruptedError(f"the stream broke after {len(str(partial.content))} characters: {error}")
     interrupted.__dict__.update(error.__dict__ | state)
     return interrupted
 

@@ -27,13 +27,17 @@ class Broken(httpx.NetworkError):
 class Exchange:
     """The HTTP traffic of one dispatch."""
 
-    __slots__ = ("error", "redirect", "response", "sent")
+    __slots__ = ("calls_tools", "error", "fill", "finish", "id", "redirect", "response", "sent")
 
     def __init__(self, sent: list[int] | None = None) -> None:
         self.sent = [] if sent is None else sent
         self.response: httpx.Response | None = None
         self.error: Exception | None = None
         self.redirect: str | None = None
+        self.fill: dict[str, Any] | None = None  # what LiteLLM cannot do without in an answer; see `Watched`
+        self.id: str | None = None  # of a streamed answer, in the provider's words
+        self.finish: str | None = None  # the same of its end
+        self.calls_tools = False
 
     @property
     def requests(self) -> int:
@@ -76,6 +80,8 @@ def decode(data: bytes) -> Any:
     """
     try:
         return msgspec.json.decode(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         if rb"\u" not in data:
             raise
@@ -118,11 +124,28 @@ class Watched(httpx.AsyncBaseTransport):
             exchange.redirect = response.headers.get("location", "")
             await response.aclose()
             raise Redirected(f"redirected with status {response.status_code}")
-        return response
+        return response if exchange.fill is None else await _filled(response, exchange.fill)
 
     async def aclose(self) -> None:
         """As httpx's."""
         await self.inner.aclose()
+
+
+async def _filled(response: httpx.Response, fill: dict[str, Any]) -> httpx.Response:
+    """The answer with the members that LiteLLM stumbles over when the provider leaves them out."""
+    if response.status_code != 200 or "json" not in response.headers.get("content-type", ""):
+        return response
+    try:
+        raw = decode(await response.aread())
+    except ValueError:
+        return response
+    if not isinstance(raw, dict) or all(raw.get(name) is not None for name in fill):
+        return response
+    kept = {
+        name: value for name, value in response.headers.items() if name not in ("content-length", "content-encoding")
+    }
+    content = msgspec.json.encode({**raw, **{name: value for name, value in fill.items() if raw.get(name) is None}})
+    return httpx.Response(200, headers=kept, content=content, request=response.request)
 
 
 def watch(client: httpx.AsyncClient) -> None:
