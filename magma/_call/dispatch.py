@@ -22,8 +22,8 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ConfigError, ModelError, UnsupportedParamsError, masked
-from . import facts, failure
+from ..errors import ConfigError, ModelError
+from . import facts, failure, unsupported
 from .answer import Answer
 from .chunks import carries, chunks_of, ends
 from .engine import Job, engine
@@ -198,56 +198,22 @@ async def _call(request: Request) -> tuple[Any, list[str]]:
         if ("ignore", re.compile(noise, re.IGNORECASE), UserWarning, None, 0) not in warnings.filters:
             warnings.filterwarnings("ignore", noise, UserWarning)
     operation = getattr(_litellm, f"a{request.operation}")
-    left_out = _known_left_out(request)
+    left_out = unsupported.known(request)
     try:
         answer = await operation(**_arguments(request, left_out))
     except _litellm.UnsupportedParamsError as error:
-        left_out |= _may_leave_out(request, error)
+        left_out |= unsupported.may_leave_out(request, error, lambda name: _takes(request, name))
         answer = await operation(**_arguments(request, left_out))
-        if len(_left_out) < _MOST_LEFT_OUT:
-            _left_out[_question(request)] = left_out
+        unsupported.remember(request, left_out)
     return answer, [
-        f"{_shown(request, name)} was not sent: {request.model} does not take it" for name in sorted(left_out)
+        f"{unsupported.shown(request, name)} was not sent: {request.model} does not take it"
+        for name in sorted(left_out)
     ]
-
-
-def _shown(request: Request, name: str) -> str:
-    return f"{name}={masked(name, request.params[name])[:80]}"
 
 
 # LiteLLM builds types when it first needs them, and pydantic then warns about its `ReadOnly` fields; it also
 # dumps objects that hold what a provider sent, whatever their types say.
 _NOISE = ("Items? .* on TypedDict class", "Pydantic serializer warnings")
-_left_out: dict[bytes, frozenset[str]] = {}
-_MOST_LEFT_OUT = 1000
-
-
-def _known_left_out(request: Request) -> frozenset[str]:
-    """What is left out without asking LiteLLM: because it said so before, or for a rule that it does not know."""
-    if "thinking" in request.params and "claude" in request.model and request.params.get("temperature") == 0.0:
-        return frozenset({"temperature"})  # Anthropic takes no temperature but 1 with thinking
-    return _left_out.get(_question(request), frozenset()) if _left_out else frozenset()
-
-
-def _question(request: Request) -> bytes:
-    return msgspec.json.encode((request.model, request.on_unsupported, dict(request.params)))
-
-
-_CLASS_DEFAULTS = {"temperature": 0.0}
-
-
-def _may_leave_out(request: Request, error: Exception) -> frozenset[str]:
-    """The parameters that LiteLLM says the model does not take, if they may be left out; else raises."""
-    unsupported = frozenset(name for name in request.params if not _takes(request, name))
-    explicit = {name for name in unsupported if request.params[name] != _CLASS_DEFAULTS.get(name)}
-    if not unsupported or (explicit and request.on_unsupported != "drop"):
-        names = ", ".join(_shown(request, name) for name in sorted(explicit)) or failure.words(error)
-        raise UnsupportedParamsError(
-            f"{request.model} does not take {names}; leave it out, or set on_unsupported='drop' to have it left out",
-            provider=request.provider,
-            model=request.model,
-        )
-    return unsupported
 
 
 def _takes(request: Request, name: str) -> bool:

@@ -90,24 +90,27 @@ def tidy(chunk: dict[str, Any], part: str) -> str | None:
             chunk[name] = None
     if not isinstance(chunk.get("usage"), dict):
         chunk["usage"] = None
-    for choice in chunk.get("choices") or ():
-        if not isinstance(choice.get("finish_reason", ""), str):
-            choice["finish_reason"] = None
-        if not isinstance(choice.get("index"), int):
-            choice["index"] = 0
-        if not isinstance(choice.get("logprobs"), dict):
-            choice.pop("logprobs", None)
-        content = choice.get(part)
-        if content is None:
-            choice[part] = {}
-        elif not isinstance(content, dict):
-            return f"{part} is no object"
-        else:
-            for name, value in tuple(content.items()):
-                if value is None or (value.__class__ is str and name not in _LISTS):
-                    continue
-                if wrong := _tidy_member(content, name, value):
-                    return wrong
+    return next((wrong for choice in chunk.get("choices") or () if (wrong := _tidy_choice(choice, part))), None)
+
+
+def _tidy_choice(choice: dict[str, Any], part: str) -> str | None:
+    if not isinstance(choice.get("finish_reason", ""), str):
+        choice["finish_reason"] = None
+    if not isinstance(choice.get("index"), int):
+        choice["index"] = 0
+    if not isinstance(choice.get("logprobs"), dict):
+        choice.pop("logprobs", None)
+    content = choice.get(part)
+    if content is None:
+        choice[part] = {}
+        return None
+    if not isinstance(content, dict):
+        return f"{part} is no object"
+    for name, value in tuple(content.items()):
+        if value is None or (value.__class__ is str and name not in _LISTS):
+            continue
+        if wrong := _tidy_member(content, name, value):
+            return wrong
     return None
 
 

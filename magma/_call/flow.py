@@ -25,8 +25,9 @@ from . import dispatch, hooks
 from .answer import Answer
 from .assemble import Assembly
 from .chunks import split
-from .engine import DELTA, ERROR, RESULT, Item, Job, Ready, Source, engine, in_async
+from .engine import DELTA, ERROR, RESULT, Item, Job, Ready, Source, engine
 from .request import Ask, Join, Load, Request, Sleep, Step
+from .waiting import in_async
 
 R = TypeVar("R", bound=Response)
 Parse = Callable[[Request, Answer], R]
