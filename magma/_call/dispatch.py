@@ -87,7 +87,7 @@ def _import(others: Sequence[str]) -> None:
     gc.freeze()  # else a full collection walks its 375 000 objects, and so comes only every 28 000 calls
     litellm.suppress_debug_info = True  # else it prints to stdout on errors
     _quiet = _quiet_logging(Logging)
-    for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
+    for name in _LOUD:
         logging.getLogger(name).addFilter(_is_the_hosts)
     _litellm = litellm
 
@@ -104,6 +104,10 @@ def version() -> str:
     from importlib.metadata import version as installed
 
     return installed("litellm")
+
+
+# Below LiteLLM they write headers and URLs, keys included, once logging is on.
+_LOUD = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "openai._base_client", "openai._legacy_response", "httpx")
 
 
 def _is_the_hosts(record: logging.LogRecord) -> bool:

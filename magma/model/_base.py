@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
@@ -154,8 +155,23 @@ def handle(cls: type[H]) -> type[H]:
 
     __init__.__doc__, __init__.__qualname__ = cls.__doc__, f"{cls.__name__}.__init__"
     made.__init__ = __init__
+    made.__signature__ = _signature(made)
     made.__setattr__ = made.__delattr__ = _refuse  # CPython 3.11's own for frozen slots stumbles over unknown names
     return made  # type: ignore[no-any-return]
+
+
+def _signature(cls: Any) -> inspect.Signature:
+    """The constructor as `help()` and editors show it: every field, and anything else into `extra`."""
+    fields = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD if name == "id" else inspect.Parameter.KEYWORD_ONLY,
+            default=None if name == "id" else {} if name == "extra" else field.default,
+            annotation=field.type,
+        )
+        for name, field in cls.fields.items()
+    ]
+    return inspect.Signature([*fields, inspect.Parameter("others", inspect.Parameter.VAR_KEYWORD)])
 
 
 def _refuse(self: Any, name: str, value: Any = None) -> None:

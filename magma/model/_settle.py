@@ -194,6 +194,10 @@ def _shape(cls: Any, values: dict[str, Any], variables: dict[str, str]) -> dict[
     """Lists, dicts and secrets in the form in which a frozen handle holds them."""
     if isinstance(values.get("stop"), list):
         values["stop"] = tuple(values["stop"])
+    if isinstance(values.get("logit_bias"), Mapping):
+        values["logit_bias"] = _token_biases(
+            values["logit_bias"], variables.get("logit_bias", f"{cls.__name__}.logit_bias")
+        )
     for name in ("extra_headers", "logit_bias"):
         if values.get(name) is not None:
             values[name] = frozen_mapping(values[name], variables.get(name, f"{cls.__name__}.{name}"))
@@ -210,6 +214,14 @@ def _shape(cls: Any, values: dict[str, Any], variables: dict[str, str]) -> dict[
         if isinstance(value, str) or name == "stop":
             own(value, variables.get(name, f"{cls.__name__}.{name}"))  # refuses what UTF-8 cannot carry
     return values
+
+
+def _token_biases(biases: Mapping[Any, Any], where: str) -> dict[str, float]:
+    for token, bias in biases.items():
+        is_number = isinstance(bias, (int, float)) and not isinstance(bias, bool)
+        if not isinstance(token, (int, str)) or not is_number or not -100 <= bias <= 100:
+            raise ConfigError(f"{where} maps token ids to numbers from -100 to 100; got {token!r}: {bias!r:.40}")
+    return {str(token): bias for token, bias in biases.items()}
 
 
 def _timeout(parts: Mapping[str, Any], where: str) -> Any:

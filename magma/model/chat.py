@@ -103,7 +103,6 @@ class Model(Handle):
         def __init__(
             self,
             id: str | None = None,
-            /,
             *,
             temperature: float | None = ...,
             top_p: float | None = ...,
@@ -245,6 +244,17 @@ class Model(Handle):
     def call(self, messages: Messages, **arguments: Any) -> Any:
         """The same as calling the model."""
         return Model.__call__(self, messages, **arguments)
+
+    def format(self, *messages: Messages) -> list[dict[str, Any]]:
+        """The messages as they would be sent: a list of plain dicts.
+
+        >>> Model("offline/echo").format("Hi", {"role": "assistant", "content": "Hello!"})
+        [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello!'}]
+
+        Raises:
+            ConfigError: as for a call.
+        """
+        return [made for one in messages for made in to_messages(one)] or to_messages([])
 
     # What this type sends, and what it returns.
 

@@ -2,6 +2,8 @@
 
 import enum
 import gc
+import subprocess
+import sys
 import threading
 import traceback
 
@@ -268,3 +270,25 @@ def test_a_generation_has_a_mappings_methods():
     generation = Generation(content="a")
     assert dict(generation.items())["content"] == "a"
     assert "a" in generation.values()
+
+
+def test_no_key_is_logged_at_any_level(server):
+    code = (
+        "import io, logging, sys\n"
+        "out = io.StringIO()\n"
+        "logging.basicConfig(level=logging.DEBUG, stream=out)\n"
+        "import magma\n"
+        f"key = {KEY!r}\n"
+        "headers = {'Ocp-Apim-Subscription-Key': key + '-h', 'X-Token': key + '-t'}\n"
+        "for id, path in (('openai/x', '/v1'), ('anthropic/x', ''), ('gemini/x', '/v1beta'), ('hosted_vllm/x', '/v1')):\n"
+        "    model = magma.Model(id, api_base=sys.argv[1] + path, api_key=key, extra_headers=headers, max_retries=0)\n"
+        "    for stream in (False, True):\n"
+        "        try:\n"
+        "            list(model('Hi', stream=stream))\n"
+        "        except magma.ModelError as error:\n"
+        "            logging.exception('failed: %r', error)\n"
+        "print(key in out.getvalue(), 'failed' in out.getvalue())\n"
+    )
+    server.default = lambda received: Reply.error(401, f"bad key {received.headers.get('authorization')}")
+    done = subprocess.run([sys.executable, "-c", code, server.url], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False True"

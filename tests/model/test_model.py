@@ -205,6 +205,8 @@ BAD = [
     ({"prefilling": "{"}, "assistant"),
     ({"success_callback": ["langfuse"]}, "register_hook"),
     ({"logit_bias": [1]}, "logit_bias"),
+    ({"logit_bias": {"5": 1000}}, "logit_bias"),
+    ({"logit_bias": {"5": "x"}}, "logit_bias"),
     ({"anthropic_api_key": "x"}, "anthropic_api_key"),
     ({"api_key": "a", "openai_api_key": "b"}, "api_key"),
 ]
@@ -333,3 +335,22 @@ def test_class_variables_are_no_fields():
     request = Model("openai/gpt-4o", seed=3)._request({})
     assert dict(request.params) == {"temperature": 0.0, "seed": 3}
     assert json.dumps(dict(request.params))
+
+
+def test_help_shows_every_field():
+    import inspect
+
+    shown = inspect.signature(Model).parameters
+    assert list(shown)[:3] == ["id", "temperature", "top_p"]
+    assert shown["temperature"].default == 0.0
+    assert set(Model.fields) <= set(shown)
+    assert Model(id="openai/gpt-4o") == Model("openai/gpt-4o")
+
+
+def test_format_gives_the_messages_as_sent():
+    assert Model("offline/echo").format("a", [{"role": "user", "content": "b"}]) == [
+        {"role": "user", "content": "a"},
+        {"role": "user", "content": "b"},
+    ]
+    with pytest.raises(ConfigError):
+        Model("offline/echo").format()
