@@ -62,6 +62,8 @@ def _import(others: Sequence[str]) -> None:
         ours["LITELLM_LOG"] = "WARNING"
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
+    for name in _LOUD:  # LiteLLM writes to stdout, while it is imported already
+        logging.getLogger(name).addFilter(_is_the_hosts)
     collecting = gc.isenabled()
     gc.disable()  # a quarter of the import is collections of what is not garbage
     try:
@@ -87,8 +89,6 @@ def _import(others: Sequence[str]) -> None:
     gc.freeze()  # else a full collection walks its 375 000 objects, and so comes only every 28 000 calls
     litellm.suppress_debug_info = True  # else it prints to stdout on errors
     _quiet = _quiet_logging(Logging)
-    for name in _LOUD:
-        logging.getLogger(name).addFilter(_is_the_hosts)
     _litellm = litellm
 
 
