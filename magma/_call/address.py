@@ -22,14 +22,16 @@ def check_url(url: Any, where: str) -> None:
         raise ConfigError(f"{where} holds a user name or password; give the key as api_key=")
     if any(ord(sign) <= 32 or ord(sign) == 127 for sign in url):
         raise ConfigError(f"{where} holds a space or line break: {url!r:.80}")
+    query = ""
     try:
         parts = urlsplit(url)
+        query = parts.query
         is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         is_url = False
     if not is_url:
         raise ConfigError(f"{where} must be an http(s) URL such as 'http://localhost:8000/v1'; got {url!r:.80}")
-    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+    for name, _ in parse_qsl(query, keep_blank_values=True):
         if is_secret_name(name) or name.lower() in ("key", "sig", "code"):
             raise ConfigError(f"{where} holds a secret in its query ({name}=…); give the key as api_key=")
 

@@ -189,7 +189,7 @@ async def _items(source: Any, exchange: Exchange, request: Request) -> tuple[Any
         if isinstance(body, dict) and body.get("error"):
             raise failure.reported(body, exchange, request)
     on_wire = hasattr(inner, "streaming_response") and kind.startswith("text/event-stream")
-    if on_wire:  # its own reading stumbles over `event:` lines
+    if inner is not None and on_wire:  # its own reading stumbles over `event:` lines
         inner.streaming_response = _data_lines(exchange, request, "cohere" in type(inner).__module__)
     return (inner if hasattr(inner, "__aiter__") else source), on_wire
 

@@ -112,7 +112,8 @@ _LOUD = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "openai._base_client", "o
 
 def _is_the_hosts(record: logging.LogRecord) -> bool:
     """Logging filter: what LiteLLM says in magma's threads is said by magma, as a response or an error."""
-    return not (record.threadName or "").startswith("magma-") or os.environ.get("MAGMA_DEBUG") == "1"
+    ours = (record.threadName or "").startswith("magma-") or record.module == "logging_worker"  # that one at exit
+    return not ours or os.environ.get("MAGMA_DEBUG") == "1"
 
 
 def _quiet_logging(base: Any) -> Any:
@@ -316,7 +317,7 @@ async def stream(ask: Ask, job: Job, bounds: Callable[[], float | None]) -> Answ
 
     request, exchange = ask.request, wire.Exchange(ask.sent)
     wire.current.set(exchange)
-    source, failed = None, None
+    source, failed, answer = None, None, Answer(body={})
     try:
         source, warned = await _call(request)
         answer = Answer(body={}, status=exchange.status, request_id=exchange.request_id, warnings=warned)
