@@ -49,7 +49,7 @@ class Abandoned(Exception):
 def line(request: Request, parse: Parse[R], *, joins: bool = True) -> Line[R]:
     """One call from its request to its response. `joins`: may wait for an identical call in flight."""
     began = time.monotonic()
-    if "LANGFUSE_PUBLIC_KEY" in os.environ and "LANGFUSE_SECRET_KEY" in os.environ:
+    if is_traced():
         from . import trace
 
         trace.install()
@@ -69,20 +69,32 @@ def line(request: Request, parse: Parse[R], *, joins: bool = True) -> Line[R]:
         hooks.tell("closed", request)
 
 
+_environment: Any = getattr(os.environ, "_data", os.environ)  # a miss in os.environ itself costs two exceptions
+_encoded: Any = getattr(os.environ, "encodekey", str)
+_LANGFUSE_KEYS = (_encoded("LANGFUSE_PUBLIC_KEY"), _encoded("LANGFUSE_SECRET_KEY"))
+
+
+def is_traced() -> bool:
+    """Whether the environment asks for LangFuse; looked up on every call."""
+    return _LANGFUSE_KEYS[0] in _environment and _LANGFUSE_KEYS[1] in _environment
+
+
 def _answered(request: Request, parse: Parse[R], joins: bool, began: float) -> Line[R]:
     """The response, out of the cache or from the provider."""
     if request.cache is None:
-        answer, attempts = yield from _asked(request, began)
+        answer, attempts = yield from _asked(request, began, _local(request))
         return _finished(request, parse, answer, attempts, began)
-    cache, key = request.cache, request.fingerprint()
+    cache, key, local = request.cache, request.fingerprint(), None
     while True:
         stored = cache.get(key)
         if stored is not None:
             return _hit(request, parse, stored, began)
-        if not dispatch.loaded() and _local(request) is None:
+        local = local or _local(request)
+        if local is None and not dispatch.loaded():
             yield Load(request.provider)
             began = time.monotonic()  # for those too who only wait for another's answer
-        leads, flight = (True, None) if request.stream or not joins else cache.lead_or_join(key)
+        alone = request.stream or local is not None or not joins
+        leads, flight = (True, None) if alone else cache.lead_or_join(key)
         if leads:
             break
         assert flight is not None
@@ -96,7 +108,7 @@ def _answered(request: Request, parse: Parse[R], joins: bool, began: float) -> L
             return _hit(request, parse, joined, began)
     outcome: Answer | ModelError | None = None
     try:
-        answer, attempts = yield from _asked(request, began)
+        answer, attempts = yield from _asked(request, began, local)
         response = _finished(request, parse, answer, attempts, began)
         outcome = answer
         if _is_worth_keeping(answer):
@@ -110,9 +122,8 @@ def _answered(request: Request, parse: Parse[R], joins: bool, began: float) -> L
             cache.land(key, flight, outcome)
 
 
-def _asked(request: Request, began: float) -> Generator[Step, Any, tuple[Answer, list[Attempt]]]:
-    """The provider's answer after at most `1 + max_retries` requests, each in `attempts`."""
-    local = _local(request)
+def _asked(request: Request, began: float, local: Answer | None) -> Generator[Step, Any, tuple[Answer, list[Attempt]]]:
+    """The provider's answer after at most `1 + max_retries` requests, each in `attempts`; or the local one."""
     if local is not None:
         return (yield Ask(request, None, began, local)), []
     if not dispatch.loaded():

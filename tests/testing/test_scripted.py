@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -241,3 +243,15 @@ def test_every_public_name_is_there_and_sorted() -> None:
     import magma.testing.scripted
 
     assert testing.scripted.__module__ == magma.testing.scripted.__module__ == "magma.testing.scripted"
+
+
+def test_a_scripted_answer_is_used_once_with_a_cache_too():
+    code = (
+        "from magma import Model, testing\n"
+        "with testing.scripted() as script:\n"
+        "    script.enqueue('one', 'two')\n"
+        "    model = Model('openai/x', enable_cache=True)\n"
+        "    print(model('a').content, model('a').content, model('b').content, len(script.requests))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "one one two 2\n"
