@@ -168,15 +168,6 @@ def test_after_a_cancelled_flight_the_next_asks_for_itself():
     assert isinstance(second.send(None), Ask)
 
 
-def test_a_flight_ends_when_its_call_is_cancelled():
-    model = magma.Model("openai/m", enable_cache=True)
-    first, second = line_of(model), line_of(model)
-    next(first)
-    step = next(second)
-    first.close()
-    assert step.flight.result() is None
-
-
 def test_a_caller_that_cannot_wait_does_not_join():
     model = magma.Model("openai/m", enable_cache=True)
     first, second = line_of(model), line_of(model, joins=False)
