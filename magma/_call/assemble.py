@@ -48,8 +48,8 @@ class Assembly:
                 found = self.choices[index] = _Choice()
             found.add(choice)
 
-    def answer(self, end: Answer | None = None, *, complete: bool = True) -> Answer:
-        """The whole answer in the shape of an unstreamed one."""
+    def answer(self, end: Answer | None = None) -> Answer:
+        """The answer in the shape of an unstreamed one; without its `end` it is only what had arrived."""
         choices = [{"index": index, **choice.whole()} for index, choice in sorted(self.choices.items())]
         body = {
             **self.head,
@@ -57,8 +57,7 @@ class Assembly:
             "choices": choices or [{"message": {"content": ""}}],
             "usage": self.usage,
         }
-        if end is None:
-            return Answer(body=body, complete=complete, first_token=self.first_token)
+        end = end or Answer(body={}, complete=False)
         return msgspec.structs.replace(end, body=body, first_token=self.first_token)
 
 

@@ -1,19 +1,17 @@
 """The line that every call walks, and the drivers that move it.
 
 `line` is one generator without I/O: it yields what it wants (`Ask`, `Sleep`, `Join`, `Load`) and is sent
-the outcome or thrown the error; it returns the `Response`. `walk` turns each wish into a source of items
-and hands a stream's deltas on. `run`, `arun` and the two iterators of `Stream` drive the walk: they
+the outcome or thrown the error; it returns the `Response`. `walk` gets each wish's outcome from its source
+(`sources.py`) and hands a stream's deltas on. `run`, `arun` and the two iterators of `Stream` drive the walk: they
 differ only in how they wait. Whoever changes a rule changes `line`; whoever changes waiting, the engine.
 """
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import os
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,9 +22,9 @@ from ..responses import Attempt, Response
 from . import dispatch, hooks
 from .answer import Answer
 from .assemble import Assembly
-from .chunks import split
-from .engine import DELTA, ERROR, RESULT, Item, Job, Ready, Source, engine
+from .engine import DELTA, ERROR, RESULT, Item, Job, Source
 from .request import Ask, Join, Load, Request, Sleep, Step
+from .sources import earliest, source_of
 from .waiting import in_async
 
 R = TypeVar("R", bound=Response)
@@ -41,6 +39,9 @@ LOCAL: list[Answerer] = [lambda request: offline.answer(request.model, request.i
 
 class Abandoned(Exception):
     """Thrown into a walk whose stream is left early; what had arrived becomes the response."""
+
+
+_LEFT: Item = (RESULT, None)
 
 
 # --- the line -------------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ def _asked(request: Request, began: float, local: Answer | None) -> Generator[St
             wait = (
                 None
                 if error.partial is not None
-                else retry.wait_before_next(request, error, len(attempts) + 1, _earliest(deadline, first))
+                else retry.wait_before_next(request, error, len(attempts) + 1, earliest(deadline, first))
             )
             if sent or error.status_code is not None or wait is not None:  # what never left is no attempt
                 attempts.append(_attempt(request, started, len(attempts) + 1, error=error, wait=wait))
@@ -216,7 +217,7 @@ def _local(request: Request) -> Answer | None:
     return None
 
 
-# --- from wishes to sources -----------------------------------------------------------------------------
+# --- the walk: from a line's wishes to their outcomes -----------------------------------------------------------------------------
 
 
 def walk(
@@ -232,21 +233,19 @@ def walk(
     try:
         step = next(line)
         while True:
-            source = _open(step)
+            source = source_of(step)
             assembly = Assembly(step.began) if isinstance(step, Ask) and step.request.stream else None
             try:
                 kind, value = yield from _outcome(source, assembly, emit)
-            except Abandoned as left:
-                partial = assembly.answer(complete=False) if assembly is not None else Answer(body={}, complete=False)
-                if not isinstance(step, Ask) or assembly is None or not assembly.began:
+            except Abandoned:
+                if assembly is None or not assembly.began:
                     raise
-                step = line.send(partial)
-                raise AssertionError("a line that got its answer asks no more") from left
+                kind, value = _LEFT
             finally:
                 source.cancel()
             if kind == ERROR:
                 if assembly is not None and assembly.began and isinstance(value, ModelError) and parse is not None:
-                    value = _midway(value, parse(step.request, assembly.answer(complete=False)))  # type: ignore[union-attr]
+                    value = _midway(value, parse(step.request, assembly.answer()))  # type: ignore[union-attr]
                 step = line.throw(value)
             else:
                 step = line.send(assembly.answer(value) if assembly is not None else value)
@@ -276,67 +275,6 @@ def _midway(error: ModelError, partial: Response) -> ModelError:
     interrupted = StreamInterruptedError(f"the stream broke after {len(str(partial.content))} characters: {error}")
     interrupted.__dict__.update(error.__dict__ | state)
     return interrupted
-
-
-def _open(step: Step) -> Source:
-    """The source of a wish's outcome."""
-    if isinstance(step, Ask):
-        return _open_ask(step)
-    if isinstance(step, Sleep):
-        return engine().start(lambda job: asyncio.sleep(step.seconds))
-    if isinstance(step, Load):
-        return engine().start(lambda job: _load(step.provider))
-    overdue = _overdue(step.request, again=False)
-    return engine().start(lambda job: _landed(step.flight), bound=step.deadline, overdue=overdue)
-
-
-async def _landed(flight: Future[Answer | ModelError | None]) -> Answer | ModelError | None:
-    return await asyncio.shield(asyncio.wrap_future(flight))
-
-
-async def _load(provider: str) -> None:
-    await asyncio.to_thread(
-        dispatch.load, provider
-    )  # not on the loop: clients made there would belong to it, unwatched
-
-
-def _open_ask(step: Ask) -> Source:
-    if step.local is not None:
-        if not step.request.stream:
-            return Ready((RESULT, step.local))
-        answer = step.local
-        return Ready(*((DELTA, chunk) for chunk in split(answer.body)), (RESULT, answer))
-    request, timeout, now = step.request, step.request.timeout, time.monotonic()
-    attempt = None if timeout.attempt is None else now + timeout.attempt
-    if not request.stream:
-        bound = _earliest(step.deadline, attempt)
-        overdue = _overdue(request, again=bound is not None and bound == attempt != step.deadline)
-        return engine().start(lambda job: dispatch.send(step), bound=bound, overdue=overdue)
-    first = None if timeout.first_token is None else step.began + timeout.first_token
-    bound = _earliest(step.deadline, attempt, first)
-    overdue = _overdue(request, again=bound is not None and bound == attempt and bound not in (step.deadline, first))
-
-    def next_bound() -> float | None:
-        idle = None if timeout.idle is None else time.monotonic() + timeout.idle
-        return _earliest(step.deadline, idle)
-
-    return engine().start(lambda job: dispatch.stream(step, job, next_bound), bound=bound, overdue=overdue)
-
-
-def _earliest(*bounds: float | None) -> float | None:
-    return min((bound for bound in bounds if bound is not None), default=None)
-
-
-def _overdue(request: Request, *, again: bool) -> Callable[[], Exception]:
-    """Makes the error for a passed deadline; only one attempt's own bound leaves time to ask again."""
-
-    def error() -> Exception:
-        parts = ((name, getattr(request.timeout, name)) for name in request.timeout.__slots__)
-        bounds = ", ".join(f"{name}={value:g}" for name, value in parts if value is not None)
-        text = f"{request.model}: not answered in time (timeout: {bounds} s)"
-        return TimeoutError(text, provider=request.provider, model=request.model, retryable=again)
-
-    return error
 
 
 # --- drivers --------------------------------------------------------------------------------------------

@@ -39,7 +39,6 @@ class Stream(Generic[R]):
         self._emit = emit
         self._replay: list[R] = []
         self._response: R | None = None
-        self._error: BaseException | None = None
         self._source: Any = None
         self._walk: Any = flow.walk(flow.line(request, parse), emit, parse)
         self._done = False
@@ -76,8 +75,8 @@ class Stream(Generic[R]):
             return out  # type: ignore[return-value]
         except StopIteration:
             raise
-        except BaseException as error:
-            self._fail(error)
+        except BaseException:
+            self._fail()
             raise
         finally:
             self._reading.release()
@@ -98,8 +97,8 @@ class Stream(Generic[R]):
             return out  # type: ignore[return-value]
         except StopIteration:
             raise StopAsyncIteration from None
-        except BaseException as error:
-            self._fail(error)
+        except BaseException:
+            self._fail()
             raise
         finally:
             self._reading.release()
@@ -137,8 +136,8 @@ class Stream(Generic[R]):
             raise StopIteration
         return self._replay.pop()
 
-    def _fail(self, error: BaseException) -> None:
-        self._done, self._error = True, error
+    def _fail(self) -> None:
+        self._done = True
         self._walk.close()
 
     # Leaving.

@@ -11,13 +11,7 @@ import threading
 import pytest
 
 from magma import Cache, ConfigError, Model
-from magma.testing import Reply, Server
-
-
-@pytest.fixture
-def server():
-    with Server() as server:
-        yield server
+from magma.testing import Reply
 
 
 @pytest.fixture(params=["memory", "sqlite"])

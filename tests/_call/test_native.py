@@ -4,18 +4,12 @@ import pytest
 
 from magma import Model, errors
 from magma._call import dispatch
-from magma.testing import Reply, Server
+from magma.testing import Reply
 from magma.testing.bodies import chat_body, chat_chunks, sse
 from magma.testing.wire import Hang
 
 AWS = {"aws_access_key_id": "AKIATEST", "aws_secret_access_key": "test-secret-key", "aws_region_name": "us-east-1"}
 KEY = "sk-secret-0123456789"
-
-
-@pytest.fixture
-def server():
-    with Server() as server:
-        yield server
 
 
 def model_of(server, provider):

@@ -11,15 +11,9 @@ import pytest
 
 from magma import Cache, ConfigError, Generation, Model, errors, register_hook
 from magma.errors import is_secret_name
-from magma.testing import Reply, Server
+from magma.testing import Reply
 
 KEY = "sk-secret-0123456789"
-
-
-@pytest.fixture
-def server():
-    with Server() as server:
-        yield server
 
 
 @pytest.fixture

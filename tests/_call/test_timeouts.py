@@ -6,16 +6,10 @@ import time
 import pytest
 
 from magma import ConfigError, Model, Timeout, errors
-from magma.testing import Reply, Server
+from magma.testing import Reply
 from magma.testing.wire import Hang
 
 SLACK = 1.5  # seconds that a busy machine may add
-
-
-@pytest.fixture
-def server():
-    with Server() as server:
-        yield server
 
 
 @pytest.fixture

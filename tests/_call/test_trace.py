@@ -21,7 +21,7 @@ import pytest
 import magma
 from magma import Generation, Model, Usage, register_hook
 from magma._call import exporter, trace
-from magma.testing.server import Reply, Server
+from magma.testing.server import Reply
 
 pytest.importorskip("langfuse")
 
@@ -88,12 +88,6 @@ def traced(keys, monkeypatch):
     traced = Traced()
     monkeypatch.setattr(exporter, "make", functools.partial(exporter.make, span_exporter=traced.exporter))
     return traced
-
-
-@pytest.fixture
-def server():
-    with Server() as server:
-        yield server
 
 
 @pytest.fixture
