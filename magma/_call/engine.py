@@ -27,6 +27,7 @@ Work: TypeAlias = "Callable[[Job], Coroutine[Any, Any, Any]]"
 
 DELTA, RESULT, ERROR = "delta", "result", "error"
 PATIENCE = 0.25  # share of its time by which a call may outlast its deadline when the loop itself is stuck
+LAST_STEP = 2.0  # seconds that the interpreter's end waits for the loop to finish what it is in the middle of
 HIGH_WATER = 1024  # deltas waiting for their consumer before the provider is read no further
 
 
@@ -263,7 +264,10 @@ def _after_fork() -> None:
 def _at_exit() -> None:
     gc.freeze()  # LiteLLM's million objects need no last collection: exiting takes 0.05 s instead of 0.75 s
     if _engine is not None:
+        # A thread that still runs when the interpreter is torn down is unwound by force, which aborts the process
+        # where it stands in native code (an SSL or JSON extension): let it come to its end first.
         _engine.loop.call_soon_threadsafe(_engine.loop.stop)
+        _engine.thread.join(LAST_STEP)
 
 
 if hasattr(os, "register_at_fork"):
