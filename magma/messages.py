@@ -1,15 +1,19 @@
 """What goes in: chat messages in OpenAI's shape, checked before anything is sent.
 
 `to_messages` turns everything a caller may pass (a str, a dict, a sequence of dicts) into a list of
-plain dicts that are magma's own copies: the caller's objects are never changed, nor held.
+plain dicts that are magma's own copies: the caller's objects are never changed, nor held. Paths and bytes in media
+blocks become data URLs; a text in a message is never taken for a path, as it may come from outside.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from . import media
 from .errors import ConfigError
 
 MAX_DEPTH = 100  # levels of nesting; JSON Schemas in the field stay below 30
@@ -65,6 +69,9 @@ def _message(message: Any, where: str) -> dict[str, Any]:
     if role not in ROLES:
         raise ConfigError(f"{where}: role {role!r} does not exist; use one of {', '.join(ROLES)}")
     _check_content(message, where)
+    content = message.get("content")
+    if isinstance(content, (list, tuple)) and any(block["type"] in _MEDIA for block in content):
+        message = {**message, "content": [_media(block, f"{where}: content[{n}]") for n, block in enumerate(content)]}
     return {_name(name, where): own(value, f"{where}.{name}") for name, value in message.items()}
 
 
@@ -98,10 +105,62 @@ def _check_block(block: Any, where: str) -> None:
         raise ConfigError(f'{where} must be a block such as {{"type": "text", "text": "…"}}, not {_kind(block)}')
     if block["type"] == "text" and not isinstance(block.get("text"), str):
         raise ConfigError(f"{where}: a text block needs text, a str; not {_kind(block.get('text'))}")
-    if block["type"] == "image_url":
-        image = block.get("image_url")
-        if not isinstance(image.get("url") if isinstance(image, Mapping) else image, str):
-            raise ConfigError(f'{where}: an image_url block needs "image_url": {{"url": "…"}}')
+
+
+_MEDIA: dict[str, tuple[media.Kind, str]] = {
+    "image_url": ("image", "url"),
+    "video_url": ("video", "url"),
+    "audio_url": ("audio", "url"),
+    "input_audio": ("audio", "data"),
+    "file": ("file", "file_data"),
+}
+_RAW = (bytes, bytearray, memoryview, os.PathLike, media.File)  # what only the caller's own program can put there
+_DATA_URL = re.compile(r"(?i)data:[a-z]+/[\w.+-]+(?:;[\w=.+\"-]+)*,.")
+
+
+def _media(block: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """A media block checked, its path or bytes read into it; other blocks as they are."""
+    kind = block["type"]
+    if kind not in _MEDIA:
+        return block
+    what, name = _MEDIA[kind]
+    inner = block.get(kind)
+    source = inner.get(name) if isinstance(inner, Mapping) else inner
+    if isinstance(source, _RAW):
+        made = _read(source, what, kind, where)
+        return {**block, kind: {**made, **inner, name: made[name]} if isinstance(inner, Mapping) else made}
+    if name == "url":
+        if not isinstance(source, str):
+            raise ConfigError(f'{where}: a block of type {kind} needs "{kind}": {{"url": "…"}}, not {_kind(source)}')
+        _check_url(source, what, where)
+    return block
+
+
+def _read(source: Any, what: media.Kind, kind: str, where: str) -> dict[str, Any]:
+    try:
+        file = media.load(source, what=what)
+        if kind == "input_audio":
+            return {"data": file.base64(), "format": file.extension}
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    if kind == "file":
+        return {"file_data": file.data_url(), "filename": file.name}
+    return {"url": file.data_url()}
+
+
+def _check_url(url: str, what: str, where: str) -> None:
+    scheme = url[:12].partition(":")[0].lower()
+    if scheme == "data":
+        if not _DATA_URL.match(url[:400]):
+            shape = f"data:{what}/…;base64,<data>"
+            raise ConfigError(
+                f"{where}: the data URL {url[:40]!r}… is malformed; write {shape}, or use ChatBlock.{what}"
+            )
+    elif not media.is_url(url) or scheme not in media.REMOTE:
+        raise ConfigError(
+            f"{where}: {url[:80]!r} is no URL that a provider reads ({', '.join(media.REMOTE)}, data); "
+            f"for a file on this machine use ChatBlock.{what}(path), or a pathlib.Path"
+        )
 
 
 def own(value: Any, where: str, depth: int = 0) -> Any:
