@@ -1,4 +1,4 @@
-"""The command line: `magma chat`, `magma config explain`, `magma doctor`; also `python -m magma`.
+"""The command line: `magma chat`, `embed`, `models`, `config explain`, `doctor`, …; also `python -m magma`.
 
 A command's answer goes to stdout and everything else to stderr. Nothing is imported up here, so that Ctrl-C works from
 the first moment; the commands are in `group`, one file each beside it.

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from . import BROKEN_PIPE, INTERRUPTED, chat, config, doctor, dotenv
+from . import BROKEN_PIPE, INTERRUPTED, chat, config, doctor, dotenv, embed, image, models, profile, speak, transcribe
 from .failure import Failure, failure
 
 
@@ -70,7 +70,7 @@ def commands(ctx: click.Context) -> None:
     ctx.obj = dotenv.read()
 
 
-for _part in (chat, config, doctor):
+for _part in (chat, config, doctor, embed, image, models, profile, speak, transcribe):
     commands.add_command(_part.command)
 
 
