@@ -2,23 +2,33 @@
 
 `offline/echo` repeats the last user text. With tools it calls the first suitable one, with arguments that
 fit its schema; with a schema it answers a valid instance (types, bounds, enums, formats and references are kept
-to; `pattern`, `not`, `contains` and `if` are not). It is made for trying things out and for tests,
-and says so in the answer's `model` and `system_fingerprint`. Usage is counted in words.
+to; `pattern`, `not`, `contains` and `if` are not). Vectors are made of a text's hash, sounds are a tone, images one
+pixel, rankings count shared words. It is made for trying things out and for tests, and says so in the answer's
+`model` and `system_fingerprint`. Usage is counted in words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import hashlib
+import math
+import struct
+import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from .errors import NotFoundError
+from .instance import instance
+from .media import File
 
 MODELS = ("echo",)
 
 
-def answer(model: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any] | None:
+def answer(
+    model: str, inputs: Mapping[str, Any], params: Mapping[str, Any], operation: str = "completion"
+) -> dict[str, Any] | None:
     """The body of the answer, in OpenAI's wire shape; None for a model of another provider.
 
     >>> answer("offline/echo", {"messages": [{"role": "user", "content": "Hi"}]}, {})["choices"][0]["message"]
@@ -33,7 +43,10 @@ def answer(model: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> 
     if name not in MODELS:
         known = ", ".join("offline/" + model for model in MODELS)
         raise NotFoundError(f"{model} does not exist; use {known}", provider="offline", model=model)
-    return _chat(model, inputs, params)
+    if operation == "completion":
+        return _chat(model, inputs, params)
+    body = _OPERATIONS[operation](inputs, params)
+    return body if operation == "speech" else {"id": "offline-1", "model": model, **body}
 
 
 def _chat(model: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +62,7 @@ def _chat(model: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> d
         called = {"name": function["name"], "arguments": text}
         message["tool_calls"], reason = [{"id": "call_offline_1", "type": "function", "function": called}], "tool_calls"
     elif schema is not None:
-        message["content"] = text = msgspec.json.encode(instance(schema, text)).decode()
+        message["content"] = text = msgspec.json.encode(_fitting(schema, text)).decode()
     elif limit is not None and text.count(" ") >= limit:
         message["content"] = text = " ".join(text.split(" ")[:limit])
         reason = "length"
@@ -65,6 +78,13 @@ def _chat(model: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> d
         "choices": [{"index": 0, "message": message, "finish_reason": reason}],
         "usage": {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written},
     }
+
+
+def _fitting(schema: dict[str, Any], text: str) -> Any:
+    """An instance of the schema; of a classifier's, the label that the text names."""
+    label = (schema.get("properties") or {}).get("label")
+    named = [one for one in (label or {}).get("enum") or () if str(one).lower() in text.lower()]
+    return {"label": named[0]} if named and len(schema["properties"]) == 1 else instance(schema, text)
 
 
 def _wanted_tool(inputs: Mapping[str, Any], messages: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -101,120 +121,112 @@ def _text(message: Mapping[str, Any]) -> str:
     return "\n".join(str(block.get("text") or f"[{block.get('type')}]") for block in blocks)
 
 
-def instance(schema: Any, text: str = "", root: Any = None, depth: int = 0) -> Any:
-    """The plainest value that fits a JSON schema; `text` where a free string is wanted.
-
-    >>> instance({"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}, "required": ["n"]})
-    {'n': 3}
-    """
-    root = schema if root is None else root
-    if not isinstance(schema, dict) or depth > _DEEPEST:
-        return None if depth > _DEEPEST else {}
-    if isinstance(schema.get("$ref"), str):
-        return instance(_resolve(schema["$ref"], root), text, root, depth + 1)
-    for given in ("const", "default"):
-        if given in schema:
-            return schema[given]
-    if isinstance(schema.get("enum"), list) and schema["enum"]:
-        return schema["enum"][0]
-    for alternatives in ("anyOf", "oneOf"):
-        if isinstance(schema.get(alternatives), list) and schema[alternatives]:
-            return instance(_plainest(schema[alternatives], depth), text, root, depth + 1)
-    if isinstance(schema.get("allOf"), list):
-        return instance(_merged(schema["allOf"], root), text, root, depth + 1)
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        kind = "null" if depth >= 8 and "null" in kind else (kind or ["string"])[0]
-    return _of_type(kind or ("object" if "properties" in schema else "string"), schema, text, root, depth)
+# --- the other operations -------------------------------------------------------------------------------
 
 
-_DEEPEST = 60  # where a schema that refers to itself without an end is given up
+def _usage(*texts: Any) -> dict[str, int]:
+    count = sum(len(str(text).split()) for text in texts)
+    return {"prompt_tokens": count, "total_tokens": count}
 
 
-def _merged(parts: list[Any], root: Any) -> dict[str, Any]:
-    """One schema that asks for what all parts ask for."""
-    merged: dict[str, Any] = {}
-    for part in parts:
-        part = _resolve(part["$ref"], root) if isinstance(part, dict) and isinstance(part.get("$ref"), str) else part
-        if not isinstance(part, dict):
-            continue
-        properties = {**merged.get("properties", {}), **part.get("properties", {})}
-        required = [*merged.get("required", []), *part.get("required", [])]
-        merged |= part
-        if properties or required:
-            merged |= {"properties": properties, "required": required}
-    return merged
+def _embed(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    given = inputs["input"]
+    items = given if isinstance(given, list) else [given]
+    size = params.get("dimensions") or 64
+    data = [
+        {"object": "embedding", "index": index, "embedding": _vector(item, size)} for index, item in enumerate(items)
+    ]
+    return {"object": "list", "data": data, "usage": _usage(*items)}
 
 
-def _of_type(kind: str, schema: dict[str, Any], text: str, root: Any, depth: int) -> Any:
-    if kind == "object":
-        properties = schema.get("properties")
-        properties = properties if isinstance(properties, dict) else {}
-        wanted = (
-            properties
-            if depth < 4
-            else {name: properties[name] for name in schema.get("required", ()) if name in properties}
-        )
-        return {name: instance(part, text, root, depth + 1) for name, part in wanted.items()}
-    if kind == "array":
-        if prefix := schema.get("prefixItems"):
-            return [instance(part, text, root, depth + 1) for part in prefix]
-        count = max(schema.get("minItems", 0), 1 if depth < 4 else 0)
-        return [
-            instance(schema.get("items") or {"type": "string"}, text, root, depth + 1)
-            for _ in range(min(count, schema.get("maxItems", count)))
-        ]
-    if kind in ("integer", "number"):
-        return _number(schema, whole=kind == "integer")
-    if kind == "boolean":
-        return True
-    if kind == "null":
-        return None
-    return _string(schema, text)
+def _vector(item: Any, size: int) -> list[float]:
+    """A unit vector out of the words: texts that share words lie near to each other."""
+    words = [item.data or str(item.url).encode()] if isinstance(item, File) else str(item).lower().encode().split()
+    sums = [0.0] * size
+    for word in words:
+        digest = hashlib.shake_128(word).digest(size * 2)
+        sums = [a + b / 65535 - 0.5 for a, b in zip(sums, struct.unpack(f"<{size}H", digest), strict=True)]
+    length = math.sqrt(sum(value * value for value in sums)) or 1.0
+    return [value / length for value in sums]
 
 
-def _number(schema: dict[str, Any], *, whole: bool) -> int | float:
-    step = schema.get("multipleOf") or (1 if whole else None)
-    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
-    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
-    value = low if low is not None else above + (step or 0.5) if above is not None else 0
-    if high is not None and value > high:
-        value = high
-    if below is not None and value >= below:
-        value = below - (step or 0.5)
-    if step:
-        value = -(-value // step) * step
-    return int(value) if whole else value
+def _transcribe(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    file: File = inputs["file"]
+    told = str(file.url) if file.data is None else f"{len(file.data)} bytes of sound"
+    text = f"{file.name}: {told}"
+    words = [{"word": word, "start": float(place), "end": place + 1.0} for place, word in enumerate(text.split())]
+    segment = {"id": 0, "start": 0.0, "end": float(len(words)), "text": text}
+    wanted = params.get("timestamp_granularities") or ()
+    return {
+        "text": text,
+        "words": words if "word" in wanted else None,
+        "segments": [segment] if "segment" in wanted else None,
+        "language": params.get("language"),
+        "usage": None,
+    }
 
 
-_FORMATS = {
-    "date": "2000-01-01",
-    "date-time": "2000-01-01T00:00:00Z",
-    "time": "00:00:00Z",
-    "duration": "P1D",
-    "email": "user@example.com",
-    "uuid": "00000000-0000-4000-8000-000000000000",
-    "uri": "https://example.com/",
-    "ipv4": "127.0.0.1",
-    "ipv6": "::1",
-    "hostname": "example.com",
+def _speak(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """A second of a quiet tone as WAV: 8 000 samples of 16 bits, whatever format was wanted."""
+    samples = [int(2000 * math.sin(place * math.tau * 440 / 8000)) for place in range(8000)]
+    sound = struct.pack("<8000h", *samples)
+    head = struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        36 + len(sound),
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,
+        1,
+        8000,
+        16000,
+        2,
+        16,
+        b"data",
+        len(sound),
+    )
+    return {"audio": head + sound, "media_type": "audio/wav"}
+
+
+def _draw(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """One pixel as PNG, its colour out of the prompt."""
+    colour = hashlib.sha256(str(inputs["prompt"]).encode()).digest()[:3]
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"\0" + colour)),
+        (b"IEND", b""),
+    )
+    chunks = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    ]
+    encoded = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"".join(chunks)).decode()
+    return {"created": 0, "data": [{"b64_json": encoded}] * (params.get("n") or 1), "usage": None}
+
+
+def _moderate(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    given = inputs["input"]
+    safe = {"flagged": False, "categories": {"violence": False}, "category_scores": {"violence": 0.0}}
+    return {"results": [safe for _ in (given if isinstance(given, list) else [given])], "usage": _usage(given)}
+
+
+def _rerank(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    query = set(str(inputs["query"]).lower().split())
+    scores = [
+        len(query & set(str(document).lower().split())) / len(query) if query else 0.0
+        for document in inputs["documents"]
+    ]
+    ranked = sorted(range(len(scores)), key=lambda index: (-scores[index], index))[: params.get("top_n")]
+    results = [{"index": index, "relevance_score": scores[index]} for index in ranked]
+    return {"results": results, "usage": _usage(inputs["query"], *inputs["documents"])}
+
+
+_OPERATIONS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
+    "embedding": _embed,
+    "transcription": _transcribe,
+    "speech": _speak,
+    "image_generation": _draw,
+    "image_edit": _draw,
+    "moderation": _moderate,
+    "rerank": _rerank,
 }
-
-
-def _string(schema: dict[str, Any], text: str) -> str:
-    value = _FORMATS.get(schema.get("format", ""), text)
-    value = value.ljust(schema.get("minLength", 0), "x")
-    return value[: schema["maxLength"]] if "maxLength" in schema else value
-
-
-def _plainest(schemas: list[Any], depth: int) -> Any:
-    """The first alternative; where a schema refers to itself too deeply, the one that ends it."""
-    ends = [schema for schema in schemas if isinstance(schema, dict) and schema.get("type") == "null"]
-    return ends[0] if depth >= 8 and ends else schemas[0]
-
-
-def _resolve(reference: str, root: Any) -> Any:
-    found = root
-    for part in reference.removeprefix("#").strip("/").split("/"):
-        found = found.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, dict) and part else found
-    return found

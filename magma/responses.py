@@ -7,10 +7,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from .tools import ToolCall, ToolCalls
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as DefaultTypeVar
+
+    P = DefaultTypeVar("P", default=Any)
+else:
+    P = TypeVar("P")
 T = TypeVar("T", bound="Response")
 
 LEFT_EARLY = "the stream was left before its end"
@@ -114,25 +122,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's id of the request."""
 
 
-class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
-    """The model asks for a tool."""
-
-    id: str
-    """The provider's id, to be repeated in the tool's result."""
-    name: str
-    """The tool's name; empty where the provider gave none (then `invalid` says so)."""
-    arguments: dict[str, Any] | None
-    """The decoded arguments; None when they are not a JSON object."""
-    raw: str = ""
-    """The arguments as the model wrote them."""
-    invalid: str | None = None
-    """Why the call cannot be used as it stands, else None."""
-
-    def to_message(self) -> dict[str, Any]:
-        """The call in OpenAI's wire shape: arguments are a JSON string."""
-        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.raw}}
-
-
 class Dots(dict[str, Any]):
     """A dict whose keys are attributes too: `response.metadata.usage.prompt_tokens`."""
 
@@ -172,6 +161,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's id of the request, for its support."""
     raw: dict[str, Any] = {}
     """The answer in OpenAI's wire shape."""
+    response_type: str = ""
+    """What `content` is, e.g. "text_generation", "text_embedding", "transcription"."""
 
     def consume(self) -> Any:
         """What was asked for: same as `.content`."""
@@ -248,8 +239,16 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     def __hash__(self) -> int:
         return hash((self.id, str(self.content)))
 
+    def __repr__(self) -> str:
+        return " ".join([f"<{type(self).__name__} {_short(self.content)}", *self._footing()]) + ">"
 
-class Generation(Response, frozen=True, kw_only=True):
+    def _footing(self) -> list[str]:
+        """What a repr says besides the content."""
+        cost = [] if self.cost is None else [repr(self.cost)]
+        return [*cost, *(["cached"] if self.cached else [])]
+
+
+class Generation(Response, Generic[P], frozen=True, kw_only=True):
     """The answer of a chat model, or one delta of a streamed answer.
 
     >>> Generation(content="Hello there!", usage=Usage(input_tokens=9, output_tokens=19), cost=Cost(0.0002))
@@ -257,7 +256,7 @@ class Generation(Response, frozen=True, kw_only=True):
     """
 
     content: Any = ""
-    """The text; "" when the model only called tools."""
+    """The text ("" when the model only called tools); with a schema or a typed parser, the plain data."""
     finish_reason: str | None = None
     """`stop`, `length`, `tool_calls`, `content_filter`, `error`, or the provider's own word."""
     tool_calls: tuple[ToolCall, ...] = ()
@@ -268,15 +267,19 @@ class Generation(Response, frozen=True, kw_only=True):
     """The model's words when it refuses, where the provider tells them apart."""
     logprobs: dict[str, Any] | None = None
     """Log probabilities in OpenAI's shape, when asked for."""
-    parsed: Any = None
+    parsed: P | None = None
     """The typed object, when a schema was given."""
     response_type: str = "text_generation"
     """`text_generation`, `tool_call` or `structured_generation`."""
 
+    def consume(self) -> Any:
+        """What was asked for: the text, `ToolCalls` where the model called tools, the plain data of a schema's answer."""
+        return ToolCalls(self.tool_calls, self.message) if self.tool_calls else self.content
+
     @property
     def text(self) -> str:
-        """Alias of `content`."""
-        return self.content if isinstance(self.content, str) else ""
+        """The text as the model wrote it, whatever `content` was made of it."""
+        return self.content if isinstance(self.content, str) else text_of(self.raw)
 
     @property
     def message(self) -> dict[str, Any]:
@@ -284,6 +287,10 @@ class Generation(Response, frozen=True, kw_only=True):
         choices = self.raw.get("choices") or [{}]
         message = copy.deepcopy(choices[0].get("message") or {})
         message["role"] = "assistant"
+        fields = message.pop("provider_specific_fields", None)  # LiteLLM's: Gemini's signatures, else mostly empty
+        told = {name: value for name, value in fields.items() if value and name not in message} if fields else {}
+        if told:
+            message["provider_specific_fields"] = told
         if not message.get("tool_calls"):
             message.pop("tool_calls", None)
             message["content"] = message.get("content") or self.text
@@ -294,16 +301,27 @@ class Generation(Response, frozen=True, kw_only=True):
         return ("metadata", "message", "text")
 
     def __repr__(self) -> str:
-        shown = repr(self.content if len(str(self.content)) <= 60 else f"{str(self.content)[:57]}…")
-        parts = [f"<Generation {shown}"]
-        parts += [f"calls {call.name}" for call in self.tool_calls]
+        parts = [f"<Generation {_short(self.content)}", *(f"calls {call.name}" for call in self.tool_calls)]
         if self.usage is not None:
             parts.append(f"{_count(self.usage.input_tokens)}+{_count(self.usage.output_tokens)} tokens")
-        if self.cost is not None:
-            parts.append(repr(self.cost))
-        if self.cached:
-            parts.append("cached")
-        return " ".join(parts) + ">"
+        return " ".join([*parts, *self._footing()]) + ">"
+
+
+def text_of(body: Mapping[str, Any]) -> str:
+    """The text of a chat answer in OpenAI's wire shape, its text blocks joined."""
+    choices = body.get("choices") or [{}]
+    content = (choices[0].get("message") or {}).get("content")
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    return "".join(str(block.get("text") or "") for block in blocks if isinstance(block, dict))
+
+
+def _short(content: Any) -> str:
+    if isinstance(content, str) and type(content) is str:
+        return repr(content if len(content) <= 60 else f"{content[:57]}…")
+    text = repr(content)
+    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _count(tokens: int | None) -> str:

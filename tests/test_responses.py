@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from magma import Attempt, Cost, Generation, Model, ToolCall, Usage
-from magma.model._generation import tool_calls, usage
+from magma.model._generation import usage
+from magma.tools import read_calls
 
 WHOLE = Generation(
     content="Hello there!",
@@ -80,7 +81,10 @@ def test_its_repr_is_short():
 
 
 def test_content_has_its_aliases():
-    assert WHOLE.text == WHOLE.consume() == WHOLE.content
+    plain = Generation(content="Hello there!")
+    assert plain.text == plain.consume() == plain.content
+    assert WHOLE.text == WHOLE.content
+    assert WHOLE.consume().get_calls()[0]["function"] == {"name": "add", "arguments": {"a": 1}}
 
 
 def test_the_message_is_everybodys_own_copy():
@@ -107,7 +111,7 @@ def test_no_usage_is_none(told):
     ],
 )
 def test_a_broken_tool_call_is_kept_and_marked(call, arguments, told):
-    (made,) = tool_calls([call])
+    (made,) = read_calls([call])
     assert made.arguments == arguments
     assert (made.invalid is None) if told is None else (told in made.invalid)
 

@@ -61,6 +61,38 @@ class Assembly:
         return msgspec.structs.replace(end, body=body, first_token=self.first_token)
 
 
+class Sound:
+    """Collects the pieces of a streamed speech; the same to its users as an `Assembly`."""
+
+    def __init__(self, began: float = 0.0) -> None:
+        self._started = began
+        self._pieces: list[bytes] = []
+        self.first_token: float | None = None
+
+    @property
+    def began(self) -> bool:
+        """Whether anything has reached the caller."""
+        return bool(self._pieces)
+
+    def add(self, chunk: Chunk) -> None:
+        """Takes a piece in."""
+        if not self._pieces:
+            self.first_token = time.monotonic() - self._started
+        self._pieces.append(chunk["audio"])
+
+    def answer(self, end: Answer | None = None) -> Answer:
+        """The answer in the shape of an unstreamed one; without its `end` it is only what had arrived."""
+        end = end or Answer(body={}, complete=False)
+        return msgspec.structs.replace(
+            end, body={**end.body, "audio": b"".join(self._pieces)}, first_token=self.first_token
+        )
+
+
+def assembly_of(operation: str, began: float) -> Assembly | Sound:
+    """What collects a stream of this operation."""
+    return Sound(began) if operation == "speech" else Assembly(began)
+
+
 class _Choice:
     """One choice of the answer (there is one, unless `n` was asked for)."""
 

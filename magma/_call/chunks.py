@@ -124,6 +124,9 @@ async def _from_whole(exchange: Exchange, request: Request) -> AsyncIterator[Chu
         yield chunk
 
 
+_PIECE = 4096  # bytes
+
+
 def split(body: Chunk) -> list[Chunk]:
     """A whole answer as chunks, its text word by word: how cached and local answers stream.
 
@@ -131,6 +134,9 @@ def split(body: Chunk) -> list[Chunk]:
     >>> [chunk["choices"][0]["delta"].get("content") for chunk in split(body)]
     ['one ', 'two', None]
     """
+    if "audio" in body:
+        sound: bytes = body["audio"]
+        return [{"audio": sound[at : at + _PIECE]} for at in range(0, len(sound), _PIECE)]
     head = {name: body.get(name) for name in ("id", "model")}
     chunks, last = [], []
     for index, choice in enumerate(body["choices"]):

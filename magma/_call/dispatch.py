@@ -18,17 +18,21 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..errors import ConfigError, ModelError
-from . import facts, failure, unsupported
+from ..media import File
+from . import facts, failure, operations, unsupported
 from .answer import Answer
 from .chunks import carries, chunks_of, ends
 from .engine import Job, engine
 from .inline import OPENAI_LIKE
 from .request import Ask, Request
+
+if TYPE_CHECKING:
+    from . import wire
 
 _INNER_TIMEOUT = 86_400.0  # constant, as it is part of LiteLLM's client key; the real deadline is the engine's
 _QUIET_IMPORT = {"LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # no .env, no price download
@@ -168,32 +172,46 @@ _ALLOWED = dict.fromkeys(OPENAI_LIKE, frozenset({"user"}))
 
 def _arguments(request: Request, left_out: frozenset[str]) -> dict[str, Any]:
     """The keyword arguments for LiteLLM: copies, because it changes what it is given."""
-    arguments = {name: _copy(value) for name, value in request.inputs.items()}
-    arguments |= {name: _copy(value) for name, value in request.params.items() if name not in left_out}
+    arguments = {name: _copy(value, request) for name, value in request.inputs.items()}
+    arguments |= {name: _copy(value, request) for name, value in request.params.items() if name not in left_out}
     arguments |= {"model": request.model, "timeout": _INNER_TIMEOUT, "max_retries": 0, "num_retries": 0}
     for name in ("api_base", "api_key", "api_version", "organization"):
         if (value := getattr(request, name)) is not None:
             arguments[name] = value
+    if request.operation != "completion":  # its headers are put on the wire: LiteLLM would send some in the body
+        return {
+            **arguments,
+            **_allowances(request, arguments),
+            **operations.arguments(request),
+            **_listener(request, None),
+        }
     if request.extra_headers:
         arguments["extra_headers"] = dict(request.extra_headers)
     if request.stream:
         options = arguments.get("stream_options") or {}
         arguments |= {"stream": True, "stream_options": {**options, "include_usage": True}}
-    allowed = _ALLOWED.get(request.provider, frozenset()) & arguments.keys()
-    if "thinking" in arguments and "claude" in request.model:
-        allowed |= {"thinking"}
-    if allowed:
-        arguments["allowed_openai_params"] = [*arguments.get("allowed_openai_params", ()), *sorted(allowed)]
+    arguments |= _allowances(request, arguments)
     arguments["_skip_mcp_handler"] = True  # 1.106 imports `mcp` for any `tools`; never reaches the wire
     return arguments | _listener(request, arguments.get("messages"))
 
 
-def _copy(value: Any) -> Any:
+def _allowances(request: Request, arguments: dict[str, Any]) -> dict[str, Any]:
+    allowed = _ALLOWED.get(request.provider, frozenset()) & arguments.keys()
+    if "thinking" in arguments and "claude" in request.model:
+        allowed |= {"thinking"}
+    if request.operation == "embedding" and request.api_base and "dimensions" in arguments:
+        allowed |= {"dimensions"}  # LiteLLM goes by the name of OpenAI's models, whoever serves this one
+    if not allowed:
+        return {}
+    return {"allowed_openai_params": [*arguments.get("allowed_openai_params", ()), *sorted(allowed)]}
+
+
+def _copy(value: Any, request: Request) -> Any:
     if isinstance(value, dict):
-        return {name: _copy(item) for name, item in value.items()}
+        return {name: _copy(item, request) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_copy(item) for item in value]
-    return value
+        return [_copy(item, request) for item in value]
+    return operations.on_wire(value, request) if isinstance(value, File) else value
 
 
 async def _call(request: Request) -> tuple[Any, list[str]]:
@@ -223,8 +241,9 @@ _NOISE = ("Items? .* on TypedDict class", "Pydantic serializer warnings")
 
 def _takes(request: Request, name: str) -> bool:
     model, provider, *_ = _litellm.get_llm_provider(model=request.model, api_base=request.api_base, api_key="-")
+    prepare = getattr(_litellm.utils, operations.PREPARERS.get(request.operation, "get_optional_params"))
     try:
-        _litellm.get_optional_params(model=model, custom_llm_provider=provider, **{name: _copy(request.params[name])})
+        prepare(model=model, custom_llm_provider=provider, **{name: _copy(request.params[name], request)})
     except _litellm.UnsupportedParamsError:
         return False
     except Exception:  # it says something else about the value alone: the real call will say it better
@@ -253,7 +272,9 @@ def _watch(client: Any) -> None:
 
     from .wire import watch
 
-    inner = getattr(client, "_client", None)
+    if hasattr(client, "max_retries"):  # LiteLLM hands `max_retries=0` on for chat alone
+        client.max_retries = 0
+    inner = getattr(client, "_client", None) or getattr(client, "client", None)
     if isinstance(inner, httpx.AsyncClient) and inner is not _litellm.aclient_session:
         watch(inner)
 
@@ -263,11 +284,45 @@ def _watch(client: Any) -> None:
 
 async def send(ask: Ask) -> Answer:
     """Asks once and returns the whole answer."""
+    exchange = _exchange(ask)
+    body, warned = await (
+        _complete(ask, exchange) if ask.request.operation == "completion" else _operate(ask, exchange)
+    )
+    return Answer(body=body, status=exchange.status, request_id=exchange.request_id, warnings=warned)
+
+
+def _exchange(ask: Ask) -> wire.Exchange:
+    """The notes of this ask, which the watched clients find in the context."""
     from . import wire
 
-    request, exchange = ask.request, wire.Exchange(ask.sent)
-    exchange.fill = facts.FILLS.get(request.provider)
+    exchange, request = wire.Exchange(ask.sent), ask.request
+    if request.operation == "completion":
+        exchange.fill = None if request.stream else facts.FILLS.get(request.provider)
+    else:  # LiteLLM hands headers on for some operations only
+        exchange.headers = dict(request.extra_headers)
+        if request.organization is not None and request.provider in OPENAI_LIKE:
+            exchange.headers["OpenAI-Organization"] = request.organization
     wire.current.set(exchange)
+    return exchange
+
+
+async def _operate(ask: Ask, exchange: wire.Exchange) -> tuple[dict[str, Any], list[str]]:
+    """The answer of an operation that is not chat."""
+    request = ask.request
+    try:
+        if any(map(operations.is_remote, request.inputs.values())):
+            request = await operations.with_files(request)
+        answer, warned = await _call(request)
+        return operations.body_of(request, answer, exchange), warned
+    except Exception as error:
+        failed = _told(error, exchange, request)
+    raise failed
+
+
+async def _complete(ask: Ask, exchange: wire.Exchange) -> tuple[dict[str, Any], list[str]]:
+    from . import wire
+
+    request = ask.request
     warned: list[str] = []
     try:
         answer, warned = await _call(request)
@@ -284,7 +339,7 @@ async def send(ask: Ask) -> Answer:
     if failed is not None:
         raise failed
     facts.check(body, raw, exchange, request)
-    return Answer(body=body, status=exchange.status, request_id=exchange.request_id, warnings=warned)
+    return body, warned
 
 
 def _body(answer: Any) -> dict[str, Any]:
@@ -313,10 +368,9 @@ async def stream(ask: Ask, job: Job, bounds: Callable[[], float | None]) -> Answ
 
     `bounds()` is when the next delta must have come; it is asked after each one that is more than a keep-alive.
     """
-    from . import wire
-
-    request, exchange = ask.request, wire.Exchange(ask.sent)
-    wire.current.set(exchange)
+    request, exchange = ask.request, _exchange(ask)
+    if request.operation == "speech":
+        return await _speak(ask, exchange, job, bounds)
     source, failed, answer = None, None, Answer(body={})
     try:
         source, warned = await _call(request)
@@ -336,6 +390,24 @@ async def stream(ask: Ask, job: Job, bounds: Callable[[], float | None]) -> Answ
     if failed is not None:
         raise failed
     return answer
+
+
+async def _speak(ask: Ask, exchange: wire.Exchange, job: Job, bounds: Callable[[], float | None]) -> Answer:
+    """Gives the sound to `job` as it arrives; LiteLLM itself would wait for the last byte."""
+    count = 0
+
+    async def tap(chunk: bytes) -> None:
+        nonlocal count
+        count += 1
+        await job.give({"audio": chunk})
+        job.expect(bounds())
+
+    exchange.tap = tap
+    body, warned = await _operate(ask, exchange)
+    if not count:  # it came inside of JSON
+        await job.give({"audio": body["audio"]})
+    end = {"media_type": body["media_type"]}
+    return Answer(body=end, status=exchange.status, request_id=exchange.request_id, warnings=warned)
 
 
 _NO_END = "the stream did not end in time after its finish_reason: usage may be missing"

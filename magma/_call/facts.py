@@ -55,6 +55,9 @@ def correct(body: dict[str, Any], raw: Any) -> None:
         for choice, their in zip(body.get("choices") or [], theirs, strict=False):
             if isinstance(their, dict):
                 choice["finish_reason"] = their.get("finish_reason")
+                told = their.get("message")
+                if isinstance(told, dict) and isinstance(told.get("refusal"), str):
+                    choice["message"]["refusal"] = told["refusal"]
         return
     reason = reason_of(raw)
     for choice in body.get("choices") or []:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,9 +21,10 @@ from ..errors import ConfigError, ModelError, StreamInterruptedError, TimeoutErr
 from ..responses import Attempt, Response
 from . import dispatch, hooks
 from .answer import Answer
-from .assemble import Assembly
+from .assemble import Assembly, Sound, assembly_of
 from .engine import DELTA, ERROR, RESULT, Item, Job, Source
-from .request import Ask, Join, Load, Request, Sleep, Step
+from .parts import Spent, side_by_side
+from .request import Ask, Begin, Join, Load, Request, Sleep, Step
 from .sources import earliest, source_of
 from .waiting import in_async
 
@@ -33,7 +34,9 @@ Line = Generator[Step, Any, R]
 Walk = Generator[Source | Response, Item | None, R]
 
 Answerer = Callable[[Request], "dict[str, Any] | None"]
-LOCAL: list[Answerer] = [lambda request: offline.answer(request.model, request.inputs, request.params)]
+LOCAL: list[Answerer] = [
+    lambda request: offline.answer(request.model, request.inputs, request.params, request.operation)
+]
 """Who can answer without a network, asked in turn: `offline/`, and scripted answers of `magma.testing`."""
 
 
@@ -83,8 +86,7 @@ def is_traced() -> bool:
 def _answered(request: Request, parse: Parse[R], joins: bool, began: float) -> Line[R]:
     """The response, out of the cache or from the provider."""
     if request.cache is None:
-        answer, attempts = yield from _asked(request, began, _local(request))
-        return _finished(request, parse, answer, attempts, began)
+        return (yield from _understood(request, parse, began, _local(request)))[1]
     cache, key, local = request.cache, request.fingerprint(), None
     while True:
         stored = cache.get(key)
@@ -109,8 +111,7 @@ def _answered(request: Request, parse: Parse[R], joins: bool, began: float) -> L
             return _hit(request, parse, joined, began)
     outcome: Answer | ModelError | None = None
     try:
-        answer, attempts = yield from _asked(request, began, local)
-        response = _finished(request, parse, answer, attempts, began)
+        answer, response = yield from _understood(request, parse, began, local)
         outcome = answer
         if _is_worth_keeping(answer):
             cache.put(key, answer)
@@ -121,6 +122,27 @@ def _answered(request: Request, parse: Parse[R], joins: bool, began: float) -> L
     finally:
         if flight is not None:
             cache.land(key, flight, outcome)
+
+
+def _understood(
+    request: Request, parse: Parse[R], began: float, local: Answer | None
+) -> Generator[Step, Any, tuple[Answer, R]]:
+    """An answer and the response that `parse` reads in it; `request.reading` may want another ask after a failed one."""
+    asked, spent = request, Spent()
+    while True:
+        try:
+            answer, attempts = yield from _asked(asked, began, local)
+            response = _finished(asked, parse, answer, attempts, began)
+        except ModelError as error:
+            following = None if asked.reading is None else asked.reading.again(asked, error)
+            spent.add(error)
+            if following is None:
+                error.attempts = spent.attempts
+                raise
+            asked, local = following, _local(following)
+        else:
+            warnings = [*answer.warnings, *asked.warnings]
+            return msgspec.structs.replace(answer, warnings=warnings), spent.with_last(response)
 
 
 def _asked(request: Request, began: float, local: Answer | None) -> Generator[Step, Any, tuple[Answer, list[Attempt]]]:
@@ -180,8 +202,17 @@ def _attempt(
 
 
 def _finished(request: Request, parse: Parse[R], answer: Answer, attempts: list[Attempt], began: float) -> R:
-    response = parse(request, answer)
-    changes = {"attempts": tuple(attempts), "latency": time.monotonic() - began, "first_token": answer.first_token}
+    try:
+        response = parse(request, answer)
+    except ModelError as error:  # a good answer that cannot be read: it was paid for
+        error.attempts = tuple(attempts)
+        raise
+    changes = {
+        "attempts": tuple(attempts),
+        "latency": time.monotonic() - began,
+        "first_token": answer.first_token,
+        "warnings": (*response.warnings, *request.warnings),
+    }
     return msgspec.structs.replace(response, **changes)
 
 
@@ -230,11 +261,17 @@ def walk(
         emit: makes what a stream's consumer gets out of a chunk (None: nothing); only for streams.
         parse: makes the `.partial` of a stream's error out of what had arrived; only for streams.
     """
+    begun: dict[int, Source] = {}
     try:
         step = next(line)
         while True:
-            source = source_of(step)
-            assembly = Assembly(step.began) if isinstance(step, Ask) and step.request.stream else None
+            if isinstance(step, Begin):
+                begun[id(step.ask)] = source_of(step.ask)
+                step = line.send(None)
+                continue
+            source = begun.pop(id(step), None) or source_of(step)
+            streamed = isinstance(step, Ask) and step.request.stream
+            assembly = assembly_of(step.request.operation, step.began) if streamed else None  # type: ignore[union-attr]
             try:
                 kind, value = yield from _outcome(source, assembly, emit)
             except Abandoned:
@@ -253,16 +290,20 @@ def walk(
         return stop.value  # type: ignore[no-any-return]
     finally:
         line.close()
+        for source in begun.values():
+            source.cancel()
 
 
-def _outcome(source: Source, assembly: Assembly | None, emit: Any) -> Generator[Any, Any, Item]:
+def _outcome(source: Source, assembly: Assembly | Sound | None, emit: Any) -> Generator[Any, Any, Item]:
     while True:
         item = yield source
         if item[0] != DELTA or assembly is None:
             return item  # type: ignore[no-any-return]
         assembly.add(item[1])
         delta = emit(item[1]) if emit is not None else None
-        if delta is not None:
+        if delta.__class__ is list:
+            yield from delta
+        elif delta is not None:
             yield delta
 
 
@@ -272,7 +313,8 @@ def _midway(error: ModelError, partial: Response) -> ModelError:
     if isinstance(error, TimeoutError):
         error.__dict__.update(state)
         return error
-    interrupted = StreamInterruptedError(f"the stream broke after {len(str(partial.content))} characters: {error}")
+    unit = "bytes" if isinstance(partial.content, bytes) else "characters"
+    interrupted = StreamInterruptedError(f"the stream broke after {len(partial.content)} {unit}: {error}")
     interrupted.__dict__.update(error.__dict__ | state)
     return interrupted
 
@@ -280,9 +322,16 @@ def _midway(error: ModelError, partial: Response) -> ModelError:
 # --- drivers --------------------------------------------------------------------------------------------
 
 
-def run(request: Request, parse: Parse[R]) -> R:
-    """Walks the line in this thread."""
-    moving: Any = walk(line(request, parse, joins=not in_async()))
+def _line(requests: Sequence[Request], parse: Parse[R], *, joins: bool = True) -> Line[R]:
+    """The line of one request, or of several side by side, whose responses are joined."""
+    if len(requests) == 1:
+        return line(requests[0], parse, joins=joins)
+    return side_by_side([line(request, parse, joins=joins) for request in requests])
+
+
+def run(requests: Sequence[Request], parse: Parse[R]) -> R:
+    """Walks the line of these requests in this thread."""
+    moving: Any = walk(_line(requests, parse, joins=not in_async()))
     try:
         item = None
         while True:
@@ -293,9 +342,9 @@ def run(request: Request, parse: Parse[R]) -> R:
         moving.close()
 
 
-async def arun(request: Request, parse: Parse[R]) -> R:
-    """Walks the line in this task, on asyncio or trio."""
-    moving: Any = walk(line(request, parse))
+async def arun(requests: Sequence[Request], parse: Parse[R]) -> R:
+    """Walks the line of these requests in this task, on asyncio or trio."""
+    moving: Any = walk(_line(requests, parse))
     try:
         item = None
         while True:

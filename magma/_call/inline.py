@@ -17,6 +17,7 @@ OPENAI_LIKE = frozenset(
 )
 """Providers that speak OpenAI's wire; preparing for them does no I/O: no credentials to fetch, no images to download."""
 
+_ASYNC_MARKS = ("acompletion", "aembedding")
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -66,8 +67,8 @@ class InlineExecutor(ThreadPoolExecutor):
 
 
 def _is_preparation(fn: Any) -> bool:
-    """Whether `fn` is `partial(context.run, partial(litellm.completion, acompletion=True, …))`."""
+    """Whether `fn` is `partial(context.run, partial(litellm.completion, acompletion=True, …))`, or an embedding's."""
     inner = fn.args[0] if isinstance(fn, partial) and len(fn.args) == 1 else None
-    if not isinstance(inner, partial) or inner.keywords.get("acompletion") is not True:
+    if not isinstance(inner, partial) or not any(inner.keywords.get(name) is True for name in _ASYNC_MARKS):
         return False
     return str(inner.keywords.get("model")).partition("/")[0] in OPENAI_LIKE

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from ..errors import ConfigError, ModelError, is_secret_name, secrets_in
+from ..media import File
 from ..messages import own, to_messages
 from .address import check_headers, check_url
 from .answer import Answer
@@ -35,7 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     provider: str
     """The first part of `model`."""
     inputs: MappingProxyType[str, Any]
-    """What belongs to this call: for chat `messages`, `tools`, `tool_choice`, `response_format`."""
+    """What belongs to this call: for chat `messages`, `tools`, `tool_choice`, `response_format`; for embeddings `input`."""
     params: MappingProxyType[str, Any]
     """What belongs to the handle: set parameters and `extra`, nothing unset."""
     stream: bool = False
@@ -49,6 +50,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     max_retries: int = 2
     on_unsupported: str = "raise"
     cache: Cache | None = None
+    reading: Any = None
+    """How the answer is read, where there is more to it than its text; its `again(request, error)` may want another ask."""
+    warnings: tuple[str, ...] = ()
+    """What is asked for in another way than it was wanted, one sentence each; they go to the response."""
     call: int = 0
     """Number of the call in this process; the same for all requests of one call."""
 
@@ -68,8 +73,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 params = own(dict(value), name)
             elif name == "messages":
                 inputs[name] = to_messages(value)
-            elif name in ("tools", "tool_choice", "response_format"):
-                inputs[name] = own(value, name)
+            elif name in _CHAT_INPUTS or name in inputs:
+                inputs[name] = value if value is None or _holds_files(value) else own(value, name)
             elif name in self.__struct_fields__:
                 fields[name] = self._checked(name, value)
             elif value is None:
@@ -120,9 +125,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return f"<Request {self.operation} {self.model} {', '.join(sorted(self.params))}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = {name: getattr(self, name) for name in self.__struct_fields__}
+        state: dict[str, Any] = {name: getattr(self, name) for name in self.__struct_fields__}
         state |= {name: dict(state[name]) for name in ("inputs", "params", "extra_headers")}
         return _restore, (state,)
+
+
+_CHAT_INPUTS = frozenset({"tools", "tool_choice", "response_format"})
+
+
+def _holds_files(value: Any) -> bool:
+    return isinstance(value, File) or (isinstance(value, (list, tuple)) and any(isinstance(one, File) for one in value))
 
 
 def _restore(state: dict[str, Any]) -> Request:
@@ -154,6 +166,12 @@ class Ask(msgspec.Struct, frozen=True):
     """Filled with a number for each HTTP request that really was made."""
 
 
+class Begin(msgspec.Struct, frozen=True):
+    """Step: begin to ask, without waiting; the same `Ask` is yielded later for its outcome. The line is sent None."""
+
+    ask: Ask
+
+
 class Sleep(msgspec.Struct, frozen=True):
     """Step: wait. The line is sent None."""
 
@@ -174,4 +192,4 @@ class Load(msgspec.Struct, frozen=True):
     provider: str
 
 
-Step: TypeAlias = Ask | Sleep | Join | Load
+Step: TypeAlias = Ask | Begin | Sleep | Join | Load

@@ -12,7 +12,7 @@ from . import dispatch
 from .answer import Answer
 from .chunks import split
 from .engine import DELTA, RESULT, Ready, Source, engine
-from .request import Ask, Load, Request, Sleep, Step
+from .request import Ask, Join, Load, Request, Sleep, Step
 
 
 def source_of(step: Step) -> Source:
@@ -23,6 +23,7 @@ def source_of(step: Step) -> Source:
         return engine().start(lambda job: asyncio.sleep(step.seconds))
     if isinstance(step, Load):
         return engine().start(lambda job: _load(step.provider))
+    assert isinstance(step, Join)
     overdue = _overdue(step.request, again=False)
     return engine().start(lambda job: _landed(step.flight), bound=step.deadline, overdue=overdue)
 

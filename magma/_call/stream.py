@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from ..errors import ModelError
+from ..errors import ConfigError, ModelError
 from ..responses import Response
 from . import flow
 from .chunks import split
+from .pieces import Objects, Texts
 from .request import Request
+from .waiting import in_async
 
 R = TypeVar("R", bound=Response)
 Emit = Callable[[dict[str, Any]], "R | None"]
@@ -57,9 +59,26 @@ class Stream(Generic[R]):
             raise RuntimeError(f"the stream {state}: there is no response; read all deltas first")
         return self._response
 
-    def consume(self) -> Texts:
-        """The text alone, piece by piece; for sync and async loops and FastAPI's `StreamingResponse`."""
-        return Texts(self)
+    def consume(self) -> Any:
+        """The text alone, piece by piece; for sync and async loops and FastAPI's `StreamingResponse`.
+
+        Of a call with tools that the model uses: the finished `ToolCalls`, after reading the stream to its end. On an
+        event loop nothing is read before it is iterated or its `get_calls()` is called. Speech gives its bytes.
+        """
+        texts = Texts(self)
+        if self._request.inputs.get("tools") and not in_async():
+            return texts.first_or_calls()
+        return texts
+
+    def partial_objects(self) -> Objects:
+        """The object of a schema as it grows: plain data, one item whenever more of it is there; for both kinds of loop.
+
+        Raises:
+            ConfigError: the call has no schema.
+        """
+        if getattr(self._request.reading, "kind", None) is None:
+            raise ConfigError("partial_objects() needs a call with schema=…")
+        return Objects(self)
 
     # The two drivers: they differ in one word.
 
@@ -127,8 +146,10 @@ class Stream(Generic[R]):
         self._response = response
         _unfinished.discard(self)
         if not self._count:  # a cache hit or a hook's own response: it streams too
-            body = response.raw if response.raw.get("choices") else _body_of(response)
-            deltas = (self._emit(chunk) for chunk in split(body))
+            whole = response.raw.get("choices") or response.raw.get("audio")
+            body = response.raw if whole else _body_of(response)
+            made = [self._emit(chunk) for chunk in split(body)]
+            deltas = [one for delta in made for one in (delta if isinstance(delta, list) else [delta])]
             self._replay = [delta for delta in deltas if delta is not None][::-1]
 
     def _next_replayed(self) -> R:
@@ -199,39 +220,6 @@ def _leave() -> None:
 
 
 atexit.register(_leave)
-
-
-class Texts:
-    """The text of a stream, piece by piece, for `for` and `async for`."""
-
-    def __init__(self, stream: Stream[Any]) -> None:
-        self._stream = stream
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        for delta in self._stream:
-            if delta.content:
-                return str(delta.content)
-        raise StopIteration
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self
-
-    async def __anext__(self) -> str:
-        async for delta in self._stream:
-            if delta.content:
-                return str(delta.content)
-        raise StopAsyncIteration
-
-    def close(self) -> None:
-        """Ends the stream."""
-        self._stream.close()
-
-    async def aclose(self) -> None:
-        """Ends the stream."""
-        self._stream.close()
 
 
 def _body_of(response: Response) -> dict[str, Any]:

@@ -8,7 +8,7 @@ followed, and OpenAI-style event streams are read here, event by event. httpx in
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -27,7 +27,7 @@ class Broken(httpx.NetworkError):
 class Exchange:
     """The HTTP traffic of one dispatch."""
 
-    __slots__ = ("calls_tools", "error", "fill", "finish", "id", "redirect", "response", "sent")
+    __slots__ = ("calls_tools", "error", "fill", "finish", "headers", "id", "redirect", "response", "sent", "tap")
 
     def __init__(self, sent: list[int] | None = None) -> None:
         self.sent = [] if sent is None else sent
@@ -38,6 +38,8 @@ class Exchange:
         self.id: str | None = None  # of a streamed answer, in the provider's words
         self.finish: str | None = None  # the same of its end
         self.calls_tools = False
+        self.headers: dict[str, str] = {}  # to be sent where LiteLLM does not hand them on
+        self.tap: Callable[[bytes], Awaitable[None]] | None = None  # gets the pieces of a sound as they come
 
     @property
     def requests(self) -> int:
@@ -111,6 +113,7 @@ class Watched(httpx.AsyncBaseTransport):
         exchange = current.get() or Exchange()
         exchange.sent.append(len(exchange.sent) + 1)
         exchange.response = None
+        request.headers.update(exchange.headers)
         try:
             response = await self.inner.handle_async_request(request)
         except (httpx.ConnectError, httpx.RemoteProtocolError) as error:
@@ -124,11 +127,35 @@ class Watched(httpx.AsyncBaseTransport):
             exchange.redirect = response.headers.get("location", "")
             await response.aclose()
             raise Redirected(f"redirected with status {response.status_code}")
+        if exchange.tap is not None and _is_sound(response):
+            response.stream = Tapped(response.stream, exchange.tap)  # type: ignore[arg-type]
         return response if exchange.fill is None else await _filled(response, exchange.fill)
 
     async def aclose(self) -> None:
         """As httpx's."""
         await self.inner.aclose()
+
+
+class Tapped(httpx.AsyncByteStream):
+    """A body whose pieces are handed on while it is read."""
+
+    def __init__(self, inner: httpx.AsyncByteStream, tap: Callable[[bytes], Awaitable[None]]) -> None:
+        self.inner, self.tap = inner, tap
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self.inner:
+            await self.tap(chunk)
+            yield chunk
+
+    async def aclose(self) -> None:
+        """As httpx's."""
+        await self.inner.aclose()
+
+
+def _is_sound(response: httpx.Response) -> bool:
+    kind = response.headers.get("content-type", "")
+    whole = response.status_code == 200 and "content-encoding" not in response.headers
+    return whole and kind.startswith(("audio/", "application/octet-stream"))
 
 
 async def _filled(response: httpx.Response, fill: dict[str, Any]) -> httpx.Response:

@@ -15,28 +15,55 @@ if TYPE_CHECKING:
     from ..errors import ModelError
     from ..responses import Generation
     from .chat import Model, ModelAsync
+    from .classify import ImageClassifier, TextClassifier
+    from .embed import Embedder, ImageEmbedder
+    from .image import ImageEditor, ImageGenerator
+    from .moderate import Moderator
+    from .rerank import Reranker
+    from .speak import Speaker
+    from .transcribe import Transcriber
 
 _HOMES = {
     "Cache": "magma._call.cache",
+    "Embedder": "magma.model.embed",
     "Generation": "magma.responses",
     "HookHandle": "magma._call.hooks",
+    "ImageClassifier": "magma.model.classify",
+    "ImageEditor": "magma.model.image",
+    "ImageEmbedder": "magma.model.embed",
+    "ImageGenerator": "magma.model.image",
     "Model": "magma.model.chat",
     "ModelAsync": "magma.model.chat",
     "ModelError": "magma.errors",
+    "Moderator": "magma.model.moderate",
+    "Reranker": "magma.model.rerank",
+    "Speaker": "magma.model.speak",
     "Stream": "magma._call.stream",
+    "TextClassifier": "magma.model.classify",
     "Timeout": "magma._call.timeout",
+    "Transcriber": "magma.model.transcribe",
     "register_hook": "magma._call.hooks",
 }
 
 __all__ = [
     "Cache",
+    "Embedder",
     "Generation",
     "HookHandle",
+    "ImageClassifier",
+    "ImageEditor",
+    "ImageEmbedder",
+    "ImageGenerator",
     "Model",
     "ModelAsync",
     "ModelError",
+    "Moderator",
+    "Reranker",
+    "Speaker",
     "Stream",
+    "TextClassifier",
     "Timeout",
+    "Transcriber",
     "register_hook",
 ]
 

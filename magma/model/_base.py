@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, dataclass_transform
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, InstanceOf, SecretStr, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from .. import profiles
 from .._call.address import check_header_value, check_headers, check_url
-from ..errors import ConfigError, is_secret_name, masked
-from ._frozen import thaw
+from .._call.cache import Cache
+from .._call.timeout import Timeout
+from ..errors import AuthenticationError, ConfigError, is_secret_name, masked
+from ._frozen import FrozenDict, thaw
 from ._settle import misspelt, settle
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from .._call.cache import Cache
+    from .._call.answer import Answer
     from .._call.request import Request
 
 H = TypeVar("H")
@@ -40,12 +43,21 @@ class Handle:
         "id api_base api_key api_version organization timeout max_retries cache on_unsupported extra_headers extra".split()
     )
     """Fields that say how to reach the model; every other field is a parameter that is sent."""
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Arguments of a call by the names that other libraries give them."""
 
     if TYPE_CHECKING:  # what every type has; each class declares the fields with their bounds
         id: str
         extra: Any
         fields: ClassVar[Mapping[str, Any]]
         parameters: ClassVar[tuple[str, ...]]
+        arguments: ClassVar[frozenset[str]]
+
+        def _inputs(self, *args: Any, **arguments: Any) -> dict[str, Any]:
+            """What a call sends besides the handle's own parameters."""
+
+        def _parse(self, request: Request, answer: Answer) -> Any:
+            """The response that an answer is."""
 
     @property
     def provider(self) -> str:
@@ -88,6 +100,88 @@ class Handle:
         _initialize(new, values | changes, environment=False)
         return new
 
+    def __call__(self, *args: Any, **arguments: Any) -> Any:
+        """Asks the model; blocks this thread until the answer is there."""
+        from .._call import flow
+
+        me, inputs = self._settled(args, arguments)
+        return flow.run(me._requests(inputs), me._parse)
+
+    async def acall(self, *args: Any, **arguments: Any) -> Any:
+        """As calling the handle, awaited; on asyncio's or trio's loop."""
+        from .._call import flow
+
+        me, inputs = self._settled(args, arguments)
+        return await flow.arun(me._requests(inputs), me._parse)
+
+    def call(self, *args: Any, **arguments: Any) -> Any:
+        """The same as calling the handle."""
+        return self(*args, **arguments)
+
+    def instance_type(self) -> dict[str, str]:
+        """`{"model_type": "chat_completion"}`."""
+        return {"model_type": self.model_type}
+
+    def get_model_info(self) -> dict[str, str]:
+        """`{"model_id": "gpt-4o", "provider": "openai"}`."""
+        return {"model_id": self.name, "provider": self.id.partition("/")[0]}
+
+    @property
+    def profile(self) -> profiles.Profile | None:
+        """What is known of the model: capabilities, limits, prices; None for one that is in no table."""
+        return profiles.get_model_profile(self.name, provider_id=self.provider)
+
+    def serialize(self) -> dict[str, Any]:
+        """The handle as plain data, without any secret; `from_serialized` reads it back.
+
+        >>> from magma import Model
+        >>> state = Model("openai/gpt-4o", temperature=0.7).serialize()
+        >>> state["state"]["sampling_run_params"]
+        {'temperature': 0.7}
+        >>> Model.from_serialized(**state)
+        Model('openai/gpt-4o', temperature=0.7)
+        """
+        from ._state import serialize
+
+        return serialize(self)
+
+    @classmethod
+    def from_serialized(
+        cls, serialized: Any = None, *, provider: Any = None, model_type: Any = None, state: Any = None, **others: Any
+    ) -> Any:
+        """The handle that `serialize()` described: `from_serialized(**state)`, or its parts one by one.
+
+        What it does not know is passed over; the environment's defaults do not change it, but a key may come from there.
+
+        Raises:
+            ConfigError: a state that is none, or values that no handle can have.
+        """
+        from ._state import restored
+
+        return restored(cls, serialized, provider, model_type, state)
+
+    def _settled(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Self, dict[str, Any]]:
+        """The handle with the call's overrides, and the inputs of its request."""
+        for alias, name in self.aliases.items():
+            if alias in given:
+                if given.get(name) is not None:
+                    raise ConfigError(f"{alias} and {name} are the same: give one")
+                given[name] = given.pop(alias)
+        mine = {name: given.pop(name) for name in self.arguments.intersection(given)} if given else {}
+        me = self.with_(**given) if given else self
+        try:
+            return me, me._inputs(*args, **mine)
+        except TypeError:
+            try:
+                inspect.signature(me._inputs).bind(*args, **mine)
+            except TypeError as error:  # the caller's mistake, told without the name of `_inputs`
+                raise TypeError(f"{type(self).__name__}: {error}") from None
+            raise
+
+    def _requests(self, inputs: dict[str, Any]) -> list[Request]:
+        """The frozen requests of one call: one, unless a list is longer than the provider takes."""
+        return [self._request(inputs)]
+
     def __repr__(self) -> str:
         shown = [repr(self.id)]
         for name, field in self.fields.items():
@@ -115,17 +209,22 @@ class Handle:
         from .._call.timeout import Timeout
 
         me: Any = self
+        base, key, provider = me.api_base, me.api_key, self.provider
+        if provider in profiles.COMPATIBLE:
+            provider, base, key = _compatible(provider, base, key)
+        inputs = dict(inputs)
+        reading, warnings = inputs.pop("reading", None), inputs.pop("warnings", ())
         params = {name: getattr(me, name) for name in self.parameters if getattr(me, name) is not None}
         params = {name: list(value) if isinstance(value, tuple) else value for name, value in params.items()}
         return Request(
             operation=self.operation,
-            model=f"{self.provider}/{self.name}",
-            provider=self.provider,
+            model=f"{provider}/{self.name}",
+            provider=provider,
             inputs=frozen({name: value for name, value in inputs.items() if value is not None}),
             params=frozen({**params, **self.extra}),
             stream=stream,
-            api_base=me.api_base,
-            api_key=None if me.api_key is None else me.api_key.get_secret_value(),
+            api_base=base,
+            api_key=None if key is None else key.get_secret_value(),
             api_version=me.api_version,
             organization=me.organization,
             extra_headers=frozen(dict(me.extra_headers or {})),
@@ -133,6 +232,8 @@ class Handle:
             max_retries=me.max_retries,
             on_unsupported=me.on_unsupported,
             cache=me.cache,
+            reading=reading,
+            warnings=warnings,
             call=next_call(),
         )
 
@@ -143,8 +244,12 @@ def handle(cls: type[H]) -> type[H]:
     config = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
     made: Any = pydantic_dataclass(cls, frozen=True, slots=True, repr=False, config=config)
     made.__pydantic_init__ = made.__init__
-    made.fields = {field.name: field for field in dataclasses.fields(made)}  # without the ClassVars
-    made.parameters = tuple(name for name in made.fields if name not in made.connection)
+    fields = {field.name: field for field in dataclasses.fields(made)}  # without the ClassVars
+    own = {name: field for name, field in fields.items() if name not in made.connection}
+    made.fields = {"id": fields["id"], **own, **fields}  # its own before those of the connection
+    made.parameters = tuple(own)
+    if hasattr(made, "_inputs"):
+        made.arguments = frozenset(inspect.signature(made._inputs).parameters) - {"self"}
 
     def __init__(self: Any, id: Any = None, /, **keywords: Any) -> None:  # noqa: N807 - it becomes the class's own
         if id is not None:
@@ -158,6 +263,17 @@ def handle(cls: type[H]) -> type[H]:
     made.__signature__ = _signature(made)
     made.__setattr__ = made.__delattr__ = _refuse  # CPython 3.11's own for frozen slots stumbles over unknown names
     return made  # type: ignore[no-any-return]
+
+
+def _compatible(provider: str, base: str | None, key: SecretStr | None) -> tuple[str, str, SecretStr | None]:
+    """How to reach a provider that LiteLLM does not know, but that speaks OpenAI's wire; its key is its own."""
+    url, variable = profiles.COMPATIBLE[provider]
+    if key is None:
+        text = os.environ.get(variable)
+        if not text:
+            raise AuthenticationError(f"no API key: {variable} is not set; set it or pass api_key=", provider=provider)
+        key = SecretStr(text)
+    return "openai", base or url, key
 
 
 def _signature(cls: Any) -> inspect.Signature:
@@ -212,6 +328,38 @@ def _check_id(id: str, cls: type, where: str) -> None:
     if not slash or not provider.strip() or not name.strip() or id != id.strip() or any(ord(sign) < 32 for sign in id):
         raise ConfigError(f'{where} must be "provider/name" such as "openai/gpt-4o"; got {id!r:.80}')
     provider = profiles.ALIASES.get(provider, provider)
-    if not profiles.is_provider(provider):
+    if not profiles.is_provider_of(provider, cls.model_type):  # type: ignore[attr-defined]
         source = "" if where.startswith(cls.__name__) else f" ({where})"
         raise ConfigError(f"Provider `{provider}` not registered for type `{cls.model_type}`{source}")  # type: ignore[attr-defined]
+
+
+@handle
+class Connected(Handle):
+    """The fields that every model type has: how its model is reached."""
+
+    operation: ClassVar[str] = ""
+    model_type: ClassVar[str] = ""
+    env_name: ClassVar[str] = ""
+
+    id: str
+    """`provider/name`, e.g. "openai/gpt-4o"."""
+    api_base: str | None = None
+    """Base URL of the server; None is the provider's own."""
+    api_key: SecretStr | None = None
+    """The key, a secret; None is the provider's variable, e.g. OPENAI_API_KEY, read at each call."""
+    api_version: str | None = None
+    """The API's version, for providers that have several (azure)."""
+    organization: str | None = None
+    """The organization to bill (openai)."""
+    timeout: Annotated[float, Field(gt=0)] | InstanceOf[Timeout] | None = 600.0
+    """Seconds for the whole call; for a stream, to the first delta and between two. Or a `Timeout` with four parts."""
+    max_retries: Annotated[int, Field(ge=0, le=100)] = 2
+    """How often a failed request is sent again: 2 means at most 3 HTTP requests."""
+    cache: InstanceOf[Cache] | None = None
+    """Where answers are kept; `enable_cache=True, cache_size=128` makes one in memory."""
+    on_unsupported: Literal["raise", "drop"] = "raise"
+    """What happens to a parameter that the model does not take: an error, or left out with a warning."""
+    extra_headers: InstanceOf[FrozenDict] | None = None
+    """HTTP headers to send along."""
+    extra: InstanceOf[FrozenDict] = Field(default_factory=FrozenDict)
+    """Provider-specific parameters, passed on as they are."""

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from .. import profiles
-from ..responses import LEFT_EARLY, Generation, ToolCall, Usage
+from ..responses import LEFT_EARLY, Generation, Usage, text_of
+from ..tools import ToolCall, read_calls
 
 if TYPE_CHECKING:
     from .._call.answer import Answer
@@ -23,11 +22,11 @@ def generation(request: Request, answer: Answer) -> Generation:
     choice = (body.get("choices") or [{}])[0]
     message = choice.get("message") or {}
     used = usage(body.get("usage"))
-    cost, reason = profiles.price(request.model, used, reported=_reported_cost(body.get("usage")))
-    calls = tool_calls(message.get("tool_calls"))
+    cost, reason = profiles.price(request.model, used, reported=reported_cost(body.get("usage")))
+    calls = read_calls(message.get("tool_calls"))
     warnings = tuple(answer.warnings) if answer.complete else (*answer.warnings, LEFT_EARLY)
     return Generation(
-        content=_text(message.get("content")),
+        content=text_of(body),
         id=body.get("id"),
         model=body.get("model"),
         usage=used,
@@ -55,7 +54,7 @@ def delta(chunk: dict[str, Any]) -> Generation | None:
         thought = change.get("reasoning_content") or change.get("reasoning")
         if content or calls or thought or change.get("refusal"):
             return Generation(
-                content=_text(content),
+                content=content if isinstance(content, str) else _blocks(content),
                 reasoning=thought,
                 refusal=change.get("refusal"),
                 tool_calls=_partial_calls(calls) if calls else (),
@@ -80,11 +79,8 @@ def _partial_calls(calls: list[dict[str, Any]]) -> tuple[ToolCall, ...]:
     )
 
 
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    blocks = content if isinstance(content, list) else []
-    return "".join(str(block.get("text") or "") for block in blocks if isinstance(block, dict))
+def _blocks(content: Any) -> str:
+    return text_of({"choices": [{"message": {"content": content}}]})
 
 
 def _reasoning(message: dict[str, Any]) -> str | None:
@@ -115,28 +111,7 @@ def _count(tokens: Any) -> int | None:
     return int(tokens) if isinstance(tokens, (int, float)) and not isinstance(tokens, bool) and tokens >= 0 else None
 
 
-def _reported_cost(told: Any) -> float | None:
+def reported_cost(told: Any) -> float | None:
+    """The dollars that a provider says in its usage (openrouter); None where it says none."""
     cost = told.get("cost") if isinstance(told, dict) else None
     return float(cost) if isinstance(cost, (int, float)) and not isinstance(cost, bool) and cost > 0 else None
-
-
-def tool_calls(calls: Any) -> tuple[ToolCall, ...]:
-    """The model's tool calls; one whose arguments are no JSON object is kept and marked `invalid`."""
-    return tuple(_tool_call(call) for call in calls or () if isinstance(call, dict))
-
-
-def _tool_call(call: dict[str, Any]) -> ToolCall:
-
-    function = call.get("function") or {}
-    raw = function.get("arguments")
-    raw = raw if isinstance(raw, str) else msgspec.json.encode(raw or {}).decode()
-    name, invalid = str(function.get("name") or ""), None
-    try:
-        arguments = msgspec.json.decode(raw or "{}")
-    except msgspec.DecodeError as error:
-        arguments, invalid = None, f"the arguments are not JSON: {error}"
-    if invalid is None and not isinstance(arguments, dict):
-        arguments, invalid = None, "the arguments are not a JSON object"
-    if not name:
-        invalid = "the model named no tool"
-    return ToolCall(id=str(call.get("id") or ""), name=name, arguments=arguments, raw=raw, invalid=invalid)

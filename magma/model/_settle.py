@@ -10,7 +10,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from ..errors import ConfigError
@@ -35,10 +35,12 @@ KNOWN = frozenset(
     temperature_last use_beam_search skip_special_tokens spaces_between_special_tokens timeouts""".split()
 )
 
-_NOT_YET = "it is not there yet; response_format={…} asks for JSON"
 _OWNED = {
-    **dict.fromkeys(("schema", "generation_schema", "typed_parser"), _NOT_YET),
-    "prefilling": "it is not there yet; end the messages with an assistant message",
+    **dict.fromkeys(
+        ("schema", "generation_schema", "typed_parser", "prefilling", "tools", "tool_schemas"), "give it to the call"
+    ),
+    "tool_choice": "give it to the call",
+    "system_prompt": "give it to the call",
     "num_retries": "use max_retries",
     "fallbacks": "use a Balancer",
     "context_window_fallback_dict": "use a Balancer",
@@ -85,7 +87,7 @@ def settle(cls: Any, given: dict[str, Any], *, environment: bool = True) -> tupl
     _take_api_keys(values, given, others)
     _take_api_keys(values, given, extra)
     _sort_out(cls, others, cls.__name__)
-    if others or extra or values.get("extra"):
+    if others or extra or "extra" in values:
         _sort_out(cls, extra, where, spelling=False)
         merged = {**extra, **frozen_mapping(others, "extra")}
         values["extra"] = frozen_mapping({name: value for name, value in merged.items() if value is not None}, "extra")
@@ -192,8 +194,13 @@ def _mapping(value: Any, where: str) -> FrozenDict:
 
 def _shape(cls: Any, values: dict[str, Any], variables: dict[str, str]) -> dict[str, Any]:
     """Lists, dicts and secrets in the form in which a frozen handle holds them."""
-    if isinstance(values.get("stop"), list):
-        values["stop"] = tuple(values["stop"])
+    for name in ("stop", "timestamp_granularities"):
+        if isinstance(values.get(name), list):
+            values[name] = tuple(values[name])
+    if isinstance(values.get("timestamp_granularities"), str):
+        values["timestamp_granularities"] = (values["timestamp_granularities"],)
+    if values.get("labels") is not None:
+        values["labels"] = _labels(values["labels"], variables.get("labels", f"{cls.__name__}.labels"))
     if isinstance(values.get("logit_bias"), Mapping):
         values["logit_bias"] = _token_biases(
             values["logit_bias"], variables.get("logit_bias", f"{cls.__name__}.logit_bias")
@@ -222,6 +229,20 @@ def _token_biases(biases: Mapping[Any, Any], where: str) -> dict[str, float]:
         if not isinstance(token, (int, str)) or not is_number or not -100 <= bias <= 100:
             raise ConfigError(f"{where} maps token ids to numbers from -100 to 100; got {token!r}: {bias!r:.40}")
     return {str(token): bias for token, bias in biases.items()}
+
+
+def _labels(labels: Any, where: str) -> FrozenDict:
+    """A classifier's labels with what they mean, "" where that was not said."""
+    told = labels if isinstance(labels, Mapping) else None
+    if told is None and (isinstance(labels, (str, bytes)) or not isinstance(labels, (Sequence, Set))):
+        raise ConfigError(f"{where} must be a list of str or a dict label -> description, not {type(labels).__name__}")
+    named = [(label, told[label] if told is not None else "") for label in labels]
+    for label, meaning in named:
+        if not isinstance(label, str) or not label.strip() or not isinstance(meaning, (str, type(None))):
+            raise ConfigError(f"{where} must be texts; got {label!r:.40}" + (f": {meaning!r:.40}" if told else ""))
+    if not named or len({label for label, _ in named}) != len(named):
+        raise ConfigError(f"{where} must be at least one label, each once; got {[label for label, _ in named]!r:.80}")
+    return FrozenDict((label, meaning or "") for label, meaning in named)
 
 
 def _timeout(parts: Mapping[str, Any], where: str) -> Any:

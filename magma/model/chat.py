@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, overload
 
 from pydantic import Field, InstanceOf, SecretStr
 
-from .._call.cache import Cache
-from .._call.timeout import Timeout
 from ..errors import ConfigError
 from ..messages import own, to_messages
-from ._base import Handle, handle
+from ..tools import choose, tool_schemas
+from ._base import Connected, Handle, handle
+from ._factory import Factory
 from ._frozen import FrozenDict
 
 if TYPE_CHECKING:
     from .._call.answer import Answer
+    from .._call.cache import Cache
     from .._call.request import Request
     from .._call.stream import Stream
+    from .._call.timeout import Timeout
+    from ..profiles.fit import Report
     from ..responses import Generation
 
+S = TypeVar("S")
+Tools = Sequence[Mapping[str, Any] | Callable[..., Any]] | Callable[..., Any]
+ToolChoice = str | Mapping[str, Any] | Callable[..., Any]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "default"]
 Messages = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 @handle
-class Model(Handle):
+class Model(Connected, Factory):
     """A chat model as a value: frozen, hashable, picklable, and callable.
 
     >>> from magma import Model
@@ -44,9 +50,9 @@ class Model(Handle):
     operation: ClassVar[str] = "completion"
     model_type: ClassVar[str] = "chat_completion"
     env_name: ClassVar[str] = "MODEL"
+    connection: ClassVar[frozenset[str]] = Connected.connection | {"max_reasks"}
+    aliases: ClassVar[Mapping[str, str]] = {"tool_schemas": "tools", "generation_schema": "schema"}
 
-    id: str
-    """`provider/name`, e.g. "openai/gpt-4o"."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.0
     """Randomness, 0 to 2; None is the provider's default. The default 0 is left out where a model does not take it."""
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -77,26 +83,8 @@ class Model(Handle):
     """The provider's processing tier, e.g. "flex" or "priority"."""
     user: str | None = None
     """Your end user, for the provider's abuse detection."""
-    api_base: str | None = None
-    """Base URL of the server; None is the provider's own."""
-    api_key: SecretStr | None = None
-    """The key, a secret; None is the provider's variable, e.g. OPENAI_API_KEY, read at each call."""
-    api_version: str | None = None
-    """The API's version, for providers that have several (azure)."""
-    organization: str | None = None
-    """The organization to bill (openai)."""
-    timeout: Annotated[float, Field(gt=0)] | InstanceOf[Timeout] | None = 600.0
-    """Seconds for the whole call; for a stream, to the first delta and between two. Or a `Timeout` with four parts."""
-    max_retries: Annotated[int, Field(ge=0, le=100)] = 2
-    """How often a failed request is sent again: 2 means at most 3 HTTP requests."""
-    cache: InstanceOf[Cache] | None = None
-    """Where answers are kept; `enable_cache=True, cache_size=128` makes one in memory."""
-    on_unsupported: Literal["raise", "drop"] = "raise"
-    """What happens to a parameter that the model does not take: an error, or left out with a warning."""
-    extra_headers: InstanceOf[FrozenDict] | None = None
-    """HTTP headers to send along."""
-    extra: InstanceOf[FrozenDict] = Field(default_factory=FrozenDict)
-    """Provider-specific parameters, passed on as they are."""
+    max_reasks: Annotated[int, Field(ge=0, le=10)] = 1
+    """How often an answer that does not fit the schema is asked for again, with what was wrong."""
 
     if TYPE_CHECKING:
         # What a constructor takes, for type checkers: every field, and anything else into `extra`.
@@ -119,6 +107,7 @@ class Model(Handle):
             parallel_tool_calls: bool | None = ...,
             service_tier: str | None = ...,
             user: str | None = ...,
+            max_reasks: int = ...,
             api_base: str | None = ...,
             api_key: str | SecretStr | None = ...,
             api_version: str | None = ...,
@@ -140,8 +129,26 @@ class Model(Handle):
         messages: Messages,
         *,
         system_prompt: str | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        prefilling: str | None = None,
+        schema: type[S],
+        tools: Tools | None = None,
+        tool_choice: ToolChoice | None = None,
+        typed_parser: str | None = None,
+        stream: Literal[False] = False,
+        **overrides: Any,
+    ) -> Generation[S]: ...
+
+    @overload
+    def __call__(
+        self,
+        messages: Messages,
+        *,
+        system_prompt: str | None = None,
+        prefilling: str | None = None,
+        schema: Any = None,
+        tools: Tools | None = None,
+        tool_choice: ToolChoice | None = None,
+        typed_parser: str | None = None,
         stream: Literal[False] = False,
         **overrides: Any,
     ) -> Generation: ...
@@ -152,8 +159,26 @@ class Model(Handle):
         messages: Messages,
         *,
         system_prompt: str | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        prefilling: str | None = None,
+        schema: type[S],
+        tools: Tools | None = None,
+        tool_choice: ToolChoice | None = None,
+        typed_parser: str | None = None,
+        stream: Literal[True],
+        **overrides: Any,
+    ) -> Stream[Generation[S]]: ...
+
+    @overload
+    def __call__(
+        self,
+        messages: Messages,
+        *,
+        system_prompt: str | None = None,
+        prefilling: str | None = None,
+        schema: Any = None,
+        tools: Tools | None = None,
+        tool_choice: ToolChoice | None = None,
+        typed_parser: str | None = None,
         stream: Literal[True],
         **overrides: Any,
     ) -> Stream[Generation]: ...
@@ -164,35 +189,39 @@ class Model(Handle):
         messages: Messages,
         *,
         system_prompt: str | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        prefilling: str | None = None,
+        schema: Any = None,
+        tools: Tools | None = None,
+        tool_choice: ToolChoice | None = None,
+        typed_parser: str | None = None,
         stream: bool,
         **overrides: Any,
     ) -> Generation | Stream[Generation]: ...
 
-    def __call__(
-        self, messages: Messages, *, stream: bool = False, **arguments: Any
-    ) -> Generation | Stream[Generation]:
+    def __call__(self, messages: Messages, **arguments: Any) -> Any:
         """Asks the model; blocks this thread until the answer is there.
 
         Args:
             messages: a str, one message, or a sequence of messages `{"role", "content"}`.
             system_prompt: goes before the messages.
-            tools: tool schemas in OpenAI's shape (`tool_schemas` is an alias).
+            prefilling: how the answer begins; it is the beginning of the text that comes back, once.
+            schema: what the answer must be: a pydantic model, msgspec Struct, dataclass, TypedDict, Enum, Literal, a list
+                of those, or a JSON schema (`generation_schema` is an alias). `.parsed` is the object, `.consume()` its
+                plain data.
+            tools: functions, or tool schemas in OpenAI's shape (`tool_schemas` is an alias).
             tool_choice: "auto", "required", "none", a tool's name, or a dict.
+            typed_parser: "typed_xml" reads the answer as typed XML.
             stream: True gives a `Stream` at once instead.
             overrides: fields for this call only: `model(x, temperature=0)` is `model.with_(temperature=0)(x)`.
 
         Raises:
             ConfigError: messages or values that cannot work, before anything is sent.
+            ParseError: the answer does not fit the schema, after `max_reasks` more asks; `.response` holds it.
             ModelError: the call failed; see `magma.errors` for the tree.
         """
-        from .._call import flow
-
-        model, inputs = self._prepared(messages, arguments)
-        if _flag(stream):
-            return model._stream(inputs)
-        return flow.run(model._request(inputs), model._parse)
+        if _flag(arguments.pop("stream", False)):
+            return self._stream(messages, arguments)
+        return Handle.__call__(self, messages, **arguments)
 
     @overload
     async def acall(
@@ -200,8 +229,26 @@ class Model(Handle):
         messages: Messages,
         *,
         system_prompt: str | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        prefilling: str | None = None,
+        schema: type[S],
+        tools: Tools | None = None,
+        tool_choice: ToolChoice | None = None,
+        typed_parser: str | None = None,
+        stream: Literal[False] = False,
+        **overrides: Any,
+    ) -> Generation[S]: ...
+
+    @overload
+    async def acall(
+        self,
+        messages: Messages,
+        *,
+        system_prompt: str | None = None,
+        prefilling: str | None = None,
+        schema: Any = None,
+        tools: Tools | None = None,
+        tool_choice: ToolChoice | None = None,
+        typed_parser: str | None = None,
         stream: Literal[False] = False,
         **overrides: Any,
     ) -> Generation: ...
@@ -212,8 +259,26 @@ class Model(Handle):
         messages: Messages,
         *,
         system_prompt: str | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        prefilling: str | None = None,
+        schema: type[S],
+        tools: Tools | None = None,
+        tool_choice: ToolChoice | None = None,
+        typed_parser: str | None = None,
+        stream: Literal[True],
+        **overrides: Any,
+    ) -> Stream[Generation[S]]: ...
+
+    @overload
+    async def acall(
+        self,
+        messages: Messages,
+        *,
+        system_prompt: str | None = None,
+        prefilling: str | None = None,
+        schema: Any = None,
+        tools: Tools | None = None,
+        tool_choice: ToolChoice | None = None,
+        typed_parser: str | None = None,
         stream: Literal[True],
         **overrides: Any,
     ) -> Stream[Generation]: ...
@@ -224,22 +289,20 @@ class Model(Handle):
         messages: Messages,
         *,
         system_prompt: str | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        prefilling: str | None = None,
+        schema: Any = None,
+        tools: Tools | None = None,
+        tool_choice: ToolChoice | None = None,
+        typed_parser: str | None = None,
         stream: bool,
         **overrides: Any,
     ) -> Generation | Stream[Generation]: ...
 
-    async def acall(
-        self, messages: Messages, *, stream: bool = False, **arguments: Any
-    ) -> Generation | Stream[Generation]:
+    async def acall(self, messages: Messages, **arguments: Any) -> Any:
         """As calling the model, awaited; on asyncio's or trio's loop."""
-        from .._call import flow
-
-        model, inputs = self._prepared(messages, arguments)
-        if _flag(stream):
-            return model._stream(inputs)
-        return await flow.arun(model._request(inputs), model._parse)
+        if _flag(arguments.pop("stream", False)):
+            return self._stream(messages, arguments)
+        return await Handle.acall(self, messages, **arguments)
 
     def call(self, messages: Messages, **arguments: Any) -> Any:
         """The same as calling the model."""
@@ -256,42 +319,86 @@ class Model(Handle):
         """
         return [made for one in messages for made in to_messages(one)] or to_messages([])
 
+    def check(
+        self,
+        messages: Messages,
+        *,
+        system_prompt: str | None = None,
+        schema: Any = None,
+        tools: Tools | None = None,
+        **overrides: Any,
+    ) -> Report:
+        """Whether a call would fit the model and what it may cost, out of the model's profile: nothing is asked.
+
+        The report is false where something speaks against the call: parameters or blocks that the model does not take,
+        too long a prompt, no tools, no schemas. It says what it is not sure of in `.warnings`.
+
+        >>> report = Model("openai/gpt-4o", max_tokens=100).check("Hi")
+        >>> bool(report), report.context, report.cost_range[1] < 0.01
+        (True, True, True)
+
+        Raises:
+            ConfigError: as for a call.
+        """
+        from ..parsers.schema import schema_of
+        from ..profiles.fit import fit
+
+        me = self.with_(**overrides) if overrides else self
+        params = {name: getattr(me, name) for name in me.parameters if getattr(me, name) is not None}
+        if params.get("temperature") == 0.0:  # the default is left out where a model does not take it
+            del params["temperature"]
+        return fit(
+            me.profile,
+            messages=to_messages(messages, system_prompt),
+            params={**params, **me.extra},
+            tools=tool_schemas(tools),
+            schema=None if schema is None else schema_of(schema).json_schema,
+            max_tokens=me.max_tokens,
+        )
+
     # What this type sends, and what it returns.
 
-    def _prepared(self, messages: Messages, arguments: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
-        """The model with the call's overrides, and the inputs of its request."""
-        for alias, name in (("tool_schemas", "tools"),):
-            if alias in arguments:
-                if arguments.get(name) is not None:
-                    raise ConfigError(f"{alias} and {name} are the same: give one")
-                arguments[name] = arguments.pop(alias)
-        own_names = ("system_prompt", "tools", "tool_choice", "response_format")
-        mine = {name: arguments.pop(name, None) for name in own_names}
-        return (self.with_(**arguments) if arguments else self), self._inputs(messages, **mine)
-
     def _inputs(
-        self, messages: Any, *, system_prompt: Any, tools: Any, tool_choice: Any, response_format: Any
+        self,
+        messages: Messages,
+        *,
+        system_prompt: str | None = None,
+        prefilling: str | None = None,
+        schema: Any = None,
+        tools: Tools | None = None,
+        tool_choice: ToolChoice | None = None,
+        typed_parser: str | None = None,
+        response_format: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        sent = _tools(tools)
+        sent = tool_schemas(tools)
         if tool_choice is not None and sent is None:
-            raise ConfigError(f"tool_choice={tool_choice!r} needs tools")
-        return {
+            raise ConfigError(f"tool_choice={tool_choice!r:.80} needs tools")
+        inputs = {
             "messages": to_messages(messages, system_prompt),
             "tools": sent,
-            "tool_choice": _tool_choice(tool_choice, sent or []),
+            "tool_choice": None if sent is None else choose(tool_choice, sent),
             "response_format": None if response_format is None else own(response_format, "response_format"),
         }
+        if schema is not None or prefilling is not None or typed_parser is not None:
+            from ._reading import read_as
+
+            return read_as(self, inputs, schema=schema, prefilling=prefilling, typed_parser=typed_parser)
+        return inputs
 
     def _parse(self, request: Request, answer: Answer) -> Generation:
         from ._generation import generation
 
-        return generation(request, answer)
+        made = generation(request, answer)
+        return made if request.reading is None else request.reading.read(request, made)
 
-    def _stream(self, inputs: dict[str, Any]) -> Stream[Generation]:
+    def _stream(self, messages: Messages, arguments: dict[str, Any]) -> Stream[Generation]:
         from .._call.stream import Stream
         from ._generation import delta
 
-        return Stream(self._request(inputs, stream=True), self._parse, delta)
+        model, inputs = self._settled((messages,), arguments)
+        request = model._request(inputs, stream=True)
+        emit = delta if request.reading is None else request.reading.emitter(delta)
+        return Stream(request, model._parse, emit)
 
 
 class ModelAsync(Model):
@@ -317,31 +424,3 @@ def _flag(stream: Any) -> bool:
     if not isinstance(stream, bool):
         raise ConfigError(f"stream must be True or False, not {stream!r:.80}")
     return stream
-
-
-def _tools(tools: Any) -> list[dict[str, Any]] | None:
-    if tools is None:
-        return None
-    if isinstance(tools, (str, bytes, Mapping)) or not isinstance(tools, Sequence):
-        raise ConfigError(f"tools must be a list of tool schemas, not {tools!r:.80}")
-    for index, tool in enumerate(tools):
-        if not isinstance(tool, Mapping) or "type" not in tool:
-            raise ConfigError(
-                f'tools[{index}] must be a schema {{"type": "function", "function": {{"name": …, "parameters": …}}}}, '
-                f"not {tool!r:.80}"
-            )
-        function = tool.get("function")
-        if tool["type"] == "function" and not (isinstance(function, Mapping) and isinstance(function.get("name"), str)):
-            raise ConfigError(f'tools[{index}]: a function needs {{"name": …, "parameters": …}}, not {function!r:.80}')
-    return own(tools, "tools") or None
-
-
-def _tool_choice(choice: Any, tools: list[dict[str, Any]]) -> Any:
-    if choice is None or choice in ("auto", "required", "none") if isinstance(choice, (str, type(None))) else False:
-        return choice
-    if isinstance(choice, Mapping):
-        return own(choice, "tool_choice")
-    names = [str((tool.get("function") or {}).get("name")) for tool in tools]
-    if not isinstance(choice, str) or choice not in names:
-        raise ConfigError(f"tool_choice must be auto, required, none or one of {', '.join(names)}; not {choice!r:.80}")
-    return {"type": "function", "function": {"name": choice}}

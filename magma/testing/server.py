@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import socket
 import struct
 import threading
@@ -19,7 +18,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from .bodies import anthropic_body, anthropic_events, chat_body, chat_chunks, error_body, sse
-from .wire import AnyReply, Close, Hang, Ping, Received, Reply, Reset, Step, Wait
+from .defaults import default_answers
+from .steps import Close, Hang, Ping, Received, Reset, Step, Wait
+from .wire import AnyReply, Reply
 
 __all__ = [
     "AnyReply",
@@ -330,29 +331,6 @@ def _dechunk(buffer: bytearray, at: int) -> bytes | None:
             return body
         body += buffer[line + 2 : at - 2]
     return None
-
-
-def default_answers(delta_count: int | None = None) -> Callable[[Received], Reply]:
-    """AnyReply by path: chat completions and messages (streamed if asked), a list of models, 404 for the rest.
-
-    Every reply is made once and is one write, so that a benchmark measures its client.
-    """
-    pieces = None if delta_count is None else ["word "] * delta_count
-    content = "Hello there!" if pieces is None else pieces
-    models = {"object": "list", "data": [{"id": "gpt-4o", "object": "model", "created": 1, "owned_by": "magma"}]}
-    chat, chat_stream = Reply.chat().packed(), Reply.stream(content).packed()
-    message, message_stream = Reply.anthropic().packed(), Reply.anthropic_stream(content).packed()
-    others = {True: Reply.json(models).packed(), False: Reply.error(404).packed()}
-
-    def answer(received: Received) -> Reply:
-        streamed = b'"stream"' in received.body and json.loads(received.body).get("stream") is True
-        if received.path.endswith("/chat/completions"):
-            return chat_stream if streamed else chat
-        if received.path.endswith("/messages"):
-            return message_stream if streamed else message
-        return others[received.path.endswith("/models")]
-
-    return answer
 
 
 def main() -> None:

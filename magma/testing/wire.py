@@ -6,7 +6,6 @@ Nothing here does I/O: `Reply.script` is a tuple of steps, and `magma.testing.se
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from typing import Any, Literal, TypeAlias, Unpack
 from .bodies import (
     AnthropicFields,
     ChatFields,
+    Usage,
     anthropic_body,
     anthropic_events,
     chat_body,
@@ -23,68 +23,20 @@ from .bodies import (
     error_body,
     sse,
 )
+from .others import (
+    SOUND,
+    TRANSCRIPT,
+    TranscriptFields,
+    Vectors,
+    embedding_body,
+    image_body,
+    moderation_body,
+    rerank_body,
+    transcription_body,
+)
+from .steps import Close, Cut, Hang, Ping, Received, Reset, Step, Wait, chunk, dripped, paced, pinging
 
-Cut: TypeAlias = Literal["close", "fin", "reset", "hang"]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Received:
-    """One request as it arrived."""
-
-    method: str
-    path: str
-    """Without the query."""
-    query: str
-    """What followed the `?`, undecoded."""
-    headers: dict[str, str]
-    """Names in lower case; of a repeated header the last one."""
-    body: bytes
-    at: float
-    """`time.monotonic()` when its last byte had arrived."""
-    version: str = "HTTP/1.1"
-
-    def json(self) -> Any:
-        """The decoded body; raises `ValueError` if it is not JSON."""
-        return json.loads(self.body)
-
-    @property
-    def keep_alive(self) -> bool:
-        """Whether the client wants the connection kept."""
-        return self.version == "HTTP/1.1" and self.headers.get("connection", "").lower() != "close"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Wait:
-    """Say nothing for so many seconds (0: give the network a turn)."""
-
-    seconds: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Ping:
-    """Repeat `data` every so many seconds until the client leaves or the server stops."""
-
-    data: bytes
-    seconds: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Hang:
-    """Say nothing until the client leaves or the server stops."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Close:
-    """FIN now, whatever was promised."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Reset:
-    """RST now: the client's next read or write fails with ECONNRESET."""
-
-
-Step: TypeAlias = bytes | Wait | Ping | Hang | Close | Reset
-"""Bytes are one write to the socket."""
+__all__ = ["AnyReply", "Close", "Cut", "Hang", "Ping", "Received", "Reply", "Reset", "Step", "Wait", "chat_body"]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -175,7 +127,7 @@ class Reply:
         frames = [(sse(chunk), any(choice["delta"].get("content") for choice in chunk["choices"])) for chunk in chunks]
         if done:
             frames.append((sse("[DONE]"), False))
-        steps = _paced(frames, gap=gap, first_gap=first_gap, ping=ping, cut_after=cut_after, cut=cut)
+        steps = paced(frames, gap=gap, first_gap=first_gap, ping=ping, cut_after=cut_after, cut=cut)
         return cls.sse(*steps, headers=headers)
 
     @classmethod
@@ -211,8 +163,56 @@ class Reply:
             if pings and is_delta:
                 frames.append((sse({"type": "ping"}, event="ping"), False))
             frames.append((sse(event, event=event["type"]), is_delta and event["delta"]["type"] == "text_delta"))
-        steps = _paced(frames, gap=gap, first_gap=first_gap, ping=ping, cut_after=cut_after, cut=cut)
+        steps = paced(frames, gap=gap, first_gap=first_gap, ping=ping, cut_after=cut_after, cut=cut)
         return cls.sse(*steps, headers=headers)
+
+    @classmethod
+    def embedding(cls, vectors: Vectors = (0.25, -0.5, 0.75), *, base64: bool = False, usage: Usage = (2, 0)) -> Reply:
+        """OpenAI's embeddings: one vector or several, as floats or packed."""
+        return cls.json(embedding_body(vectors, base64=base64, usage=usage))
+
+    @classmethod
+    def transcription(cls, text: str = TRANSCRIPT, **parts: Unpack[TranscriptFields]) -> Reply:
+        """OpenAI's transcription; `parts` are those of `transcription_body`: words, segments, language, duration."""
+        return cls.json(transcription_body(text, **parts))
+
+    @classmethod
+    def speech(
+        cls,
+        data: bytes | Sequence[bytes] = SOUND,
+        *,
+        content_type: str = "audio/mpeg",
+        gap: float = 0.0,
+        first_gap: float = 0.0,
+        cut_after: int | None = None,
+        cut: Cut = "close",
+    ) -> Reply:
+        """A sound: bytes at once, or a sequence of pieces, chunked; pauses and cuts are those of `stream`.
+
+        >>> Reply.speech([b"one", b"two"], gap=0.5).body
+        (b'one', Wait(seconds=0.5), b'two')
+        """
+        pieces = [data] if isinstance(data, bytes) else data
+        frames = [(piece, True) for piece in pieces]
+        steps = paced(frames, gap=gap, first_gap=first_gap, ping=None, cut_after=cut_after, cut=cut)
+        return cls(200, (("content-type", content_type),), steps, "length" if isinstance(data, bytes) else "chunked")
+
+    @classmethod
+    def image(
+        cls, url: str | None = None, *, b64: str | bytes | None = None, n: int = 1, revised_prompt: str | None = None
+    ) -> Reply:
+        """OpenAI's answer of `n` images: at a URL, or with `b64` (bytes, or base64 text) inside."""
+        return cls.json(image_body(url, b64=b64, n=n, revised_prompt=revised_prompt))
+
+    @classmethod
+    def moderation(cls, flagged: bool | Sequence[bool | Mapping[str, Any]] = False, *, n: int = 1) -> Reply:
+        """OpenAI's verdicts on `n` texts, or on as many as `flagged` has; see `moderation_body`."""
+        return cls.json(moderation_body(flagged, n=n))
+
+    @classmethod
+    def rerank(cls, scores: Sequence[float] = (0.1, 0.9), *, top_n: int | None = None) -> Reply:
+        """Cohere's ranking, best first; `scores` are in the order of the documents."""
+        return cls.json(rerank_body(scores, top_n=top_n))
 
     @classmethod
     def error(
@@ -272,7 +272,7 @@ class Reply:
         """All of it: what the server plays, step by step."""
         steps = list(self.body if self.framing == "raw" else self._framed())
         if self.drip is not None:
-            steps = list(_dripped(steps, *self.drip))
+            steps = list(dripped(steps, *self.drip))
         return (Wait(self.delay), *steps) if self.delay else tuple(steps)
 
     def _framed(self) -> Iterator[Step]:
@@ -280,7 +280,7 @@ class Reply:
         if self.framing == "chunked":
             yield head
             for step in body:
-                yield _chunk(step) if isinstance(step, bytes) else _pinging(step) if isinstance(step, Ping) else step
+                yield chunk(step) if isinstance(step, bytes) else pinging(step) if isinstance(step, Ping) else step
             if not (body and isinstance(body[-1], Ping | Hang | Close | Reset)):
                 yield b"0\r\n\r\n"
             return
@@ -297,61 +297,5 @@ class Reply:
         return f"HTTP/1.1 {self.status} {phrase}\r\n{''.join(lines)}\r\n".encode("latin-1", "replace")
 
 
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def _pinging(ping: Ping) -> Ping:
-    return dataclasses.replace(ping, data=_chunk(ping.data))
-
-
 AnyReply: TypeAlias = Reply | Callable[[Received], Reply]
 """What the server can be given as a reply. A callable runs in the server's thread and must not block."""
-
-
-def _paced(
-    frames: list[tuple[bytes, bool]],
-    *,
-    gap: float,
-    first_gap: float,
-    ping: float | None,
-    cut_after: int | None,
-    cut: Cut,
-) -> tuple[Step, ...]:
-    """The steps of a stream made of (event, whether it carries content)."""
-    content = [index for index, (_, carries) in enumerate(frames) if carries]
-    end: tuple[Step, ...] = ()
-    if cut_after is not None or ping is not None:
-        kept = content[:cut_after]
-        frames = frames[: kept[-1] + 1 if kept else (content or [len(frames)])[0]]
-        end = _CUTS[cut] if ping is None else (Wait(ping), Ping(b": keep-alive\n\n", ping))
-    steps: list[Step] = [Wait(first_gap)] if first_gap else []
-    for index, (event, _) in enumerate(frames):
-        steps += [Wait(gap), event] if gap and index else [event]
-    return (*steps, *end)
-
-
-# The pause lets the client read what came before: some stacks drop unread bytes when the RST arrives.
-_CUTS: dict[Cut, tuple[Step, ...]] = {
-    "close": (),
-    "fin": (Close(),),
-    "reset": (Wait(0.1), Reset()),
-    "hang": (Hang(),),
-}
-
-
-def _dripped(steps: Sequence[Step], seconds: float, part: Literal["body", "headers"]) -> Iterator[Step]:
-    in_head = True
-    for step in steps:
-        if not isinstance(step, bytes):
-            yield step
-            continue
-        head, blank, rest = step.partition(b"\r\n\r\n") if in_head else (b"", b"", step)
-        in_head = in_head and not blank
-        for data, slow in ((head + blank, part == "headers"), (rest, part == "body")):
-            if data and not slow:
-                yield data
-            elif data:
-                for byte in data:
-                    yield bytes((byte,))
-                    yield Wait(seconds)

@@ -31,7 +31,7 @@ def litellm_counts_as_loaded(monkeypatch):
 
 
 def line_of(model, messages="Hello", **options):
-    return flow.line(model._request(model._prepared(messages, {})[1]), model._parse, **options)
+    return flow.line(model._request(model._settled((messages,), {})[1]), model._parse, **options)
 
 
 def finish(line, value):

@@ -1,0 +1,80 @@
+"""`Transcriber`: speech to text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from ..contents import Transcript
+from ..errors import ConfigError
+from ..media import load
+from ._base import Connected, handle
+
+if TYPE_CHECKING:
+    from .._call.answer import Answer
+    from .._call.request import Request
+    from ..responses import Response
+
+_PLAIN = ("text", "srt", "vtt")
+
+
+@handle
+class Transcriber(Connected):
+    """Turns speech into text: a path, bytes, an open file, a data URL or a URL, which is fetched.
+
+    >>> from magma import Transcriber
+    >>> Transcriber("offline/echo")(b"RIFF\\x00\\x00\\x00\\x00WAVEfmt ").consume()
+    'audio.wav: 16 bytes of sound'
+    """
+
+    operation: ClassVar[str] = "transcription"
+    model_type: ClassVar[str] = "speech_to_text"
+    env_name: ClassVar[str] = "TRANSCRIBER"
+    aliases: ClassVar[dict[str, str]] = {"audio": "file", "data": "file"}
+
+    language: str | None = None
+    """The language spoken, as ISO 639-1 ("en"); None lets the model find out."""
+    prompt: str | None = None
+    """Words and spellings that the model should expect."""
+    response_format: Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] | None = None
+    """How the provider answers; "srt" and "vtt" give subtitles as the text."""
+    timestamp_granularities: tuple[Literal["word", "segment"], ...] | None = None
+    """("word", "segment"): fills `.words` and `.segments` of the transcript; asks for "verbose_json"."""
+    temperature: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Randomness, 0 to 1; None is the provider's default."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, id: str | None = None, *, language: str | None = ..., **others: Any) -> None: ...
+
+        def __call__(self, file: Any, **overrides: Any) -> Response:
+            """Transcribes a recording."""
+
+        async def acall(self, file: Any, **overrides: Any) -> Response:
+            """As calling the handle, awaited."""
+
+    def _inputs(self, file: Any) -> dict[str, Any]:
+        inputs = {"file": load(file, what="audio")}
+        if self.timestamp_granularities and self.response_format in _PLAIN:
+            raise ConfigError(f"response_format={self.response_format!r} has no timestamps; use 'verbose_json'")
+        if self.timestamp_granularities and self.response_format is None:
+            return {**inputs, "response_format": "verbose_json"}
+        return inputs
+
+    def _parse(self, request: Request, answer: Answer) -> Response:
+        from ..responses import Response
+        from ._answers import response_of
+
+        body = answer.body
+
+        def read() -> Transcript:
+            text = body.get("text")
+            if not isinstance(text, str):
+                raise ValueError(f"the answer has no text, but {sorted(body)}")
+            told = {name: body.get(name) for name in ("words", "segments", "language", "duration")}
+            return Transcript(text, **told)
+
+        duration = body.get("duration")
+        seconds = float(duration) if isinstance(duration, (int, float)) and duration >= 0 else None
+        return response_of(Response, request, answer, read, "transcription", seconds=seconds)
