@@ -30,6 +30,7 @@ from .chunks import carries, chunks_of, ends
 from .engine import Job, engine
 from .inline import OPENAI_LIKE
 from .request import Ask, Request
+from .spelling import PROVIDERS
 
 if TYPE_CHECKING:
     from . import wire
@@ -296,6 +297,7 @@ def _exchange(ask: Ask) -> wire.Exchange:
     from . import wire
 
     exchange, request = wire.Exchange(ask.sent), ask.request
+    exchange.respells = request.provider in PROVIDERS
     if request.operation == "completion":
         exchange.fill = None if request.stream else facts.FILLS.get(request.provider)
     else:  # LiteLLM hands headers on for some operations only

@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import msgspec
 
+from .spelling import respelt
+
 
 class Redirected(httpx.TransportError):
     """The provider answered with a redirect; following it would hand prompt and key to somebody else."""
@@ -27,7 +29,19 @@ class Broken(httpx.NetworkError):
 class Exchange:
     """The HTTP traffic of one dispatch."""
 
-    __slots__ = ("calls_tools", "error", "fill", "finish", "headers", "id", "redirect", "response", "sent", "tap")
+    __slots__ = (
+        "calls_tools",
+        "error",
+        "fill",
+        "finish",
+        "headers",
+        "id",
+        "redirect",
+        "respells",
+        "response",
+        "sent",
+        "tap",
+    )
 
     def __init__(self, sent: list[int] | None = None) -> None:
         self.sent = [] if sent is None else sent
@@ -39,6 +53,7 @@ class Exchange:
         self.finish: str | None = None  # the same of its end
         self.calls_tools = False
         self.headers: dict[str, str] = {}  # to be sent where LiteLLM does not hand them on
+        self.respells = False  # whether the provider is Google, in whose name LiteLLM writes its own spelling
         self.tap: Callable[[bytes], Awaitable[None]] | None = None  # gets the pieces of a sound as they come
 
     @property
@@ -114,6 +129,8 @@ class Watched(httpx.AsyncBaseTransport):
         exchange.sent.append(len(exchange.sent) + 1)
         exchange.response = None
         request.headers.update(exchange.headers)
+        if exchange.respells:
+            request = respelt(request)
         try:
             response = await self.inner.handle_async_request(request)
         except (httpx.ConnectError, httpx.RemoteProtocolError) as error:

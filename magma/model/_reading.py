@@ -31,8 +31,25 @@ from ..parsers.xml import typed_parser_registry
 from ..responses import Generation
 
 NATIVE, TOOL, INSTRUCTION = MODES = ("native", "tool", "instruction")
+TOOL_NAME = "json_tool_call"  # as LiteLLM calls the tool whose arguments are an object
 _PREFIXED = frozenset({"mistral", "deepseek"})  # these want a mark on the message that they are to go on with
-_LOCAL = frozenset({"openai", "hosted_vllm", "openai_like", "custom_openai", "llamafile", "lm_studio", "ollama_chat"})
+_LOCAL = frozenset(
+    {
+        "offline",
+        "openai",
+        "hosted_vllm",
+        "openai_like",
+        "custom_openai",
+        "llamafile",
+        "lm_studio",
+        "ollama",
+        "ollama_chat",
+    }
+)
+# What new models, which no table knows, can be taken to have: schemas, or at least tools.
+_SCHEMAS = frozenset({"azure", "gemini", "vertex_ai", "mistral", "openrouter", "together_ai", "xai", "cerebras"})
+_TOOLED = frozenset({"groq", "fireworks_ai", "deepseek", "cohere", "sambanova", "nvidia_nim", "deepinfra"})
+_FAKED = frozenset({"anthropic", "bedrock", "bedrock_converse", "databricks"})
 _learnt: dict[tuple[str, str | None], str] = {}  # model and base URL -> the mode that was found to work
 _MOST = 1000
 
@@ -55,6 +72,9 @@ def read_as(model: Any, inputs: dict[str, Any], *, schema: Any, prefilling: Any,
         if model.provider in _PREFIXED:
             message["prefix"] = True
         inputs["messages"].append(message)
+        if model.provider == "hosted_vllm":  # else vLLM begins a new answer after the one that is begun
+            wanted = {"continue_final_message": True, "add_generation_prompt": False}
+            inputs["extra_body"] = {**wanted, **model.extra.get("extra_body", {})}
     reading = Reading(
         kind=schema,
         typed_parser=typed_parser,
@@ -85,20 +105,32 @@ def mode_of(model: Any) -> str:
     >>> mode_of(Model("openai/gpt-4o")), mode_of(Model("openai/gpt-4"))
     ('native', 'tool')
     """
-    if model.provider == "offline":
+    provider, name = model.provider, model.name
+    native, tools = _known(provider, name)
+    if provider in _FAKED or "claude" in name:  # LiteLLM makes a tool of it, and mistakes in reading its stream
+        if native == "itself":
+            return NATIVE
+        thinks = model.extra.get("thinking") or getattr(model, "reasoning_effort", None)
+        return INSTRUCTION if thinks or tools is False else TOOL  # who thinks cannot be made to call a tool
+    if native is None and tools is None:
+        own = provider in _LOCAL or (model.api_base is not None and provider not in _TOOLED)
+        return NATIVE if own or provider in _SCHEMAS else TOOL if provider in _TOOLED else INSTRUCTION
+    if native:
         return NATIVE
-    known = _capabilities(model.provider, model.name)
-    if known is None:
-        return NATIVE if model.provider in _LOCAL or model.api_base else INSTRUCTION
-    if known.structured_output:
-        return NATIVE
-    return TOOL if known.tool_call else INSTRUCTION
+    return INSTRUCTION if tools is False else TOOL
 
 
 @lru_cache(_MOST)
-def _capabilities(provider: str, name: str) -> profiles.Capabilities | None:
-    known = profiles.get_model_profile(name, provider_id=provider)
-    return None if known is None else known.capabilities
+def _known(provider: str, name: str) -> tuple[Any, bool | None]:
+    """Whether a model has structured output ("itself": not by LiteLLM's make-believe) and tools; None for not known."""
+    profile = profiles.get_model_profile(name, provider_id=provider)
+    row = profiles.entry(f"{provider}/{name}")
+    if profile is None:
+        return None, None
+    native: Any = profile.capabilities.structured_output
+    if row is not None and row[1].get("supports_native_structured_output"):
+        native = "itself"
+    return native, profile.capabilities.tool_call
 
 
 def _asked_for(inputs: dict[str, Any], schema: Schema, mode: str) -> dict[str, Any]:
@@ -107,8 +139,10 @@ def _asked_for(inputs: dict[str, Any], schema: Schema, mode: str) -> dict[str, A
         return {**inputs, "response_format": schema.response_format()}
     if mode == TOOL:
         tools = list(inputs.get("tools") or [])
-        only = {"type": "function", "function": {"name": schema.name}}
-        return {**inputs, "tools": [*tools, schema.tool()], "tool_choice": "required" if tools else only}
+        only = {"type": "function", "function": {"name": TOOL_NAME}}
+        tool = schema.tool()
+        tool["function"]["name"] = TOOL_NAME
+        return {**inputs, "tools": [*tools, tool], "tool_choice": "required" if tools else only}
     messages, instruction = [dict(message) for message in inputs["messages"]], schema.instruction()
     if messages[0]["role"] in ("system", "developer") and isinstance(messages[0]["content"], str):
         messages[0]["content"] += f"\n\n{instruction}"
@@ -152,8 +186,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
             answer = _with_text(answer, _joined(self.prefilling, answer.text))
         if self.kind is None and self.typed_parser is None:
             return answer
-        if self.kind is not None and _asks_by_tool(request, self.schema):
-            answer = _from_tool(answer, self.schema.name)
+        if self.kind is not None and _asks_by_tool(request):
+            answer = _from_tool(answer, any_name=not self.had_tools)
         if answer.tool_calls:
             return answer
         _check_ended(request, answer)
@@ -181,7 +215,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.structs.replace(request, inputs=type(request.inputs)(kept))
         if "response_format" in request.inputs and any(mark in words for mark in _NO_SCHEMAS):
             mode = TOOL
-        elif _asks_by_tool(request, schema) and not self.had_tools and "tool" in words:
+        elif _asks_by_tool(request) and not self.had_tools and "tool" in words:
             mode = INSTRUCTION
         else:
             return None
@@ -190,7 +224,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         plain = {
             name: value for name, value in request.inputs.items() if name not in ("response_format", "tool_choice")
         }
-        plain["tools"] = [tool for tool in plain.get("tools", ()) if not _is_tool(tool, schema.name)] or None
+        plain["tools"] = [tool for tool in plain.get("tools", ()) if not _is_tool(tool)] or None
         inputs = {name: value for name, value in _asked_for(plain, schema, mode).items() if value is not None}
         return msgspec.structs.replace(
             request, inputs=type(request.inputs)(inputs), warnings=(_told(request.model, mode),)
@@ -221,7 +255,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     def emitter(self, delta: Callable[[dict[str, Any]], Generation | None]) -> Callable[[dict[str, Any]], Any]:
         """What makes a stream's deltas of its chunks: the prefilling first, a schema's tool call as text."""
-        make = delta if self.kind is None else _ToolAsText(delta, self.schema.name)
+        make = delta if self.kind is None else _ToolAsText(delta)
         return make if self.prefilling is None else _Prefilled(make, self.prefilling)
 
 
@@ -263,20 +297,20 @@ def _unreadable(request: Request, answer: Generation, why: str) -> ParseError:
     )
 
 
-def _asks_by_tool(request: Request, schema: Schema) -> bool:
-    return any(_is_tool(tool, schema.name) for tool in request.inputs.get("tools") or ())
+def _asks_by_tool(request: Request) -> bool:
+    return any(_is_tool(tool) for tool in request.inputs.get("tools") or ())
 
 
-def _is_tool(tool: Mapping[str, Any], name: str) -> bool:
-    return (tool.get("function") or {}).get("name") == name
+def _is_tool(tool: Mapping[str, Any]) -> bool:
+    return (tool.get("function") or {}).get("name") == TOOL_NAME
 
 
-def _from_tool(answer: Generation, name: str) -> Generation:
-    """The answer as if the arguments of the schema's tool were its text."""
-    call = next((call for call in answer.tool_calls if call.name == name), None)
+def _from_tool(answer: Generation, *, any_name: bool) -> Generation:
+    """The answer as if the arguments of the schema's tool were its text; `any_name`: no other tool was there to call."""
+    call = next((call for call in answer.tool_calls if any_name or call.name == TOOL_NAME), None)
     if call is None:
         return answer
-    others = tuple(one for one in answer.tool_calls if one is not call and one.name != name)
+    others = tuple(one for one in answer.tool_calls if not any_name and one.name != TOOL_NAME)
     if others:
         return msgspec.structs.replace(answer, tool_calls=others)
     reason = "stop" if answer.finish_reason == "tool_calls" else answer.finish_reason
@@ -335,8 +369,8 @@ class _Prefilled:
 class _ToolAsText:
     """Makes text deltas of the arguments of the schema's tool."""
 
-    def __init__(self, delta: Callable[[dict[str, Any]], Generation | None], name: str) -> None:
-        self._delta, self._name, self._current = delta, name, ""
+    def __init__(self, delta: Callable[[dict[str, Any]], Generation | None]) -> None:
+        self._delta, self._current = delta, ""
 
     def __call__(self, chunk: dict[str, Any]) -> Generation | None:
         made = self._delta(chunk)
@@ -345,7 +379,7 @@ class _ToolAsText:
         text, others = made.content, []
         for call in made.tool_calls:
             self._current = call.name or self._current
-            if self._current == self._name:
+            if self._current == TOOL_NAME:
                 text += call.raw
             else:
                 others.append(call)

@@ -16,6 +16,7 @@ import magma
 from magma.errors import BadRequestError, ConfigError, ParseError
 from magma.model import _reading
 from magma.testing import Reply, Server
+from magma.testing.bodies import anthropic_events, sse
 
 
 class Event(msgspec.Struct):
@@ -92,11 +93,11 @@ def test_a_model_that_knows_schemas_gets_a_strict_one(model, server):
 
 
 def test_a_model_without_structured_output_gets_a_tool_and_says_so(model, server):
-    server.enqueue(Reply.chat(None, tool_calls=[("Event", PLAIN)], finish_reason="tool_calls"))
+    server.enqueue(Reply.chat(None, tool_calls=[("json_tool_call", PLAIN)], finish_reason="tool_calls"))
     response = model.with_(id="openai/gpt-4")("Alice and Bob …", schema=Event)
     body = sent(server)
-    assert body["tool_choice"] == {"type": "function", "function": {"name": "Event"}}
-    assert [tool["function"]["name"] for tool in body["tools"]] == ["Event"]
+    assert body["tool_choice"] == {"type": "function", "function": {"name": "json_tool_call"}}
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["json_tool_call"]
     assert "response_format" not in body
     assert (response.parsed, response.tool_calls, response.finish_reason) == (Event(**PLAIN), (), "stop")
     assert "tool call" in response.warnings[0]
@@ -104,13 +105,59 @@ def test_a_model_without_structured_output_gets_a_tool_and_says_so(model, server
 
 
 def test_a_model_with_neither_is_told_in_the_prompt(server):
-    model = magma.Model("groq/unheard-of", api_key="test-key-1")
-    server.enqueue(Reply.chat(f"Here it is:\n```json\n{GOOD}\n```"))
-    response = model("x", schema=Event, system_prompt="Be brief.", api_base=server.url + "/v1")
+    model = magma.Model("perplexity/unheard-of", api_key="test-key-1")
     told = model._settled(("x",), {"schema": Event, "system_prompt": "Be brief."})[1]
     assert told["messages"][0]["content"].startswith("Be brief.\n\n")
     assert '"participants"' in told["messages"][0]["content"]
-    assert response.parsed == Event(**PLAIN)
+    assert "tools" not in {name for name, value in told.items() if value}
+
+
+def test_an_object_in_prose_and_a_fence_is_found(model, server):
+    server.enqueue(Reply.chat(f"Here it is:\n```json\n{GOOD}\n```"))
+    assert model("x", schema=Event).parsed == Event(**PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("id", "mode"),
+    [
+        ("anthropic/claude-unheard-of", "tool"),
+        ("bedrock/anthropic.claude-unheard-of", "tool"),
+        ("groq/unheard-of", "tool"),
+        ("google/gemini-unheard-of", "native"),
+        ("openai/unheard-of", "native"),
+        ("perplexity/unheard-of", "instruction"),
+        ("openai/gpt-4o-mini", "native"),
+    ],
+)
+def test_the_mode_goes_by_what_is_known(id, mode):
+    assert _reading.mode_of(magma.Model(id)) == mode
+
+
+def test_a_claude_that_thinks_is_not_forced_to_call_a_tool():
+    model = magma.Model("anthropic/claude-unheard-of", thinking={"type": "enabled", "budget_tokens": 1024})
+    assert _reading.mode_of(model) == "instruction"
+
+
+def test_anthropics_streamed_object_is_what_was_sent(server):
+    """LiteLLM would read each piece as JSON of its own: " 36" became "36", and a member `values` swallowed the rest."""
+
+    class Values(msgspec.Struct):
+        values: list[int]
+        text: str
+
+    plain = {"values": [1], "text": ": 36, lives"}
+    whole = Reply.anthropic(None, tool_use=[("json_tool_call", plain)], stop_reason="tool_use")
+    events = anthropic_events(None, tool_use=[("json_tool_call", plain)], stop_reason="tool_use")
+    at = next(at for at, event in enumerate(events) if event["type"] == "content_block_delta")
+    pieces = ['{"values": [1], "text": ":', " 36", ', lives"}']
+    events[at : at + 1] = [
+        {**events[at], "delta": {"type": "input_json_delta", "partial_json": piece}} for piece in pieces
+    ]
+    server.enqueue(Reply.sse(*(sse(event, event=event["type"]) for event in events)), whole)
+    model = magma.Model("anthropic/claude-x", api_base=server.url, api_key="test-key-1", max_tokens=100)
+    stream = model("x", schema=Values, stream=True)
+    assert "".join(stream.consume()) == "".join(pieces)
+    assert stream.response.consume() == plain == model("x", schema=Values).consume()
 
 
 def test_a_server_of_ones_own_is_taken_to_know_schemas(model):
@@ -126,7 +173,7 @@ def test_tools_of_ones_own_go_along(model, server):
 
     server.enqueue(
         Reply.chat(None, tool_calls=[("get_weather", {"location": "Oslo"})], finish_reason="tool_calls"),
-        Reply.chat(None, tool_calls=[("Event", PLAIN)], finish_reason="tool_calls"),
+        Reply.chat(None, tool_calls=[("json_tool_call", PLAIN)], finish_reason="tool_calls"),
     )
     old = model.with_(id="openai/gpt-4")
     calls = old("x", schema=Event, tools=[get_weather]).consume()
@@ -137,7 +184,7 @@ def test_tools_of_ones_own_go_along(model, server):
 
 def test_a_schema_that_the_server_refuses_is_asked_for_by_a_tool_from_then_on(model, server):
     refusal = Reply.json({"error": {"message": "response_format json_schema is not supported"}}, status=400)
-    tool = Reply.chat(None, tool_calls=[("Event", PLAIN)], finish_reason="tool_calls")
+    tool = Reply.chat(None, tool_calls=[("json_tool_call", PLAIN)], finish_reason="tool_calls")
     server.enqueue(refusal, tool, tool)
     first = model("x", schema=Event)
     assert (first.parsed, [one.status_code for one in first.attempts]) == (Event(**PLAIN), [400, 200])
@@ -320,7 +367,7 @@ def test_growing_objects_in_an_async_loop(model, server):
 
 
 def test_a_tool_that_stands_for_a_schema_streams_as_text(model, server):
-    server.enqueue(Reply.stream(None, tool_calls=[("Event", PLAIN)], finish_reason="tool_calls"))
+    server.enqueue(Reply.stream(None, tool_calls=[("json_tool_call", PLAIN)], finish_reason="tool_calls"))
     stream = model.with_(id="openai/gpt-4")("x", schema=Event, stream=True)
     assert json.loads("".join(stream.consume())) == PLAIN
     assert stream.response.parsed == Event(**PLAIN)
