@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from ..contents import Image
 from ..errors import ModelError, is_secret_name, redact, shorten
+from ..media import File
 from ..responses import LEFT_EARLY
 from . import exporter, hooks
 
@@ -163,9 +165,11 @@ def _output(response: Response) -> Any:
 
 
 def _slim(value: Any) -> Any:
-    """`value` with bytes and vectors told by their size."""
+    """`value` with bytes, files and vectors told by their size."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"<{len(value)} bytes>"
+    if isinstance(value, File) or (isinstance(value, Image) and value.startswith("data:")):
+        return repr(value)
     if isinstance(value, dict):
         return {name: _slim(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
