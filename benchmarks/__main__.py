@@ -15,8 +15,8 @@ from ._measure import Figure, Run
 from ._work import Server
 
 NAMES = (
-    *("import", "own", "cache", "langfuse", "call", "acall", "delta", "throughput", "concurrent"),
-    *("script", "abandoned", "forks", "loops", "soak"),
+    *("import", "own", "cache", "assemble", "schema", "langfuse", "call", "acall", "delta", "embed"),
+    *("throughput", "concurrent", "script", "abandoned", "forks", "loops", "soak"),
 )
 
 

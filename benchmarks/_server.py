@@ -2,7 +2,7 @@
 
 The first part of the path says how it answers: `/v1` at once, `/echo/v1` with the last message's text, `/slow-500/v1`
 the same after 500 ms, `/burst-300/v1` (streamed) with 300 deltas in one piece, `/drip-300/v1` with one delta a
-millisecond. `GET /stats` tells connections and requests in flight, `GET /reset` forgets the peak. Every other POST is
+millisecond, `/vectors-100/v1` with 100 embeddings, as base64 where that is asked for. `GET /stats` tells connections and requests in flight, `GET /reset` forgets the peak. Every other POST is
 a sink that answers `{}`.
 """
 
@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
+from array import array
+from base64 import b64encode
 from collections.abc import Iterator
 from functools import cache, partial
 
 TEXT = "Hello there!"
+DIMENSIONS = 1536
 STEP = 0.001  # seconds between two deltas of /drip
 _CREATED = {"id": "chatcmpl-1", "created": 1_700_000_000, "model": "gpt-4o"}
 _USAGE = {"prompt_tokens": 9, "completion_tokens": 300, "total_tokens": 309}
@@ -52,6 +56,22 @@ def pieces(count: int) -> list[bytes]:
 def burst(count: int) -> bytes:
     """The same in one piece."""
     return b"".join(pieces(count))
+
+
+@cache
+def vectors(count: int, base64: bool) -> bytes:
+    """Embeddings with as many digits as OpenAI writes."""
+    numbers = [
+        array("f", [math.sin(place * DIMENSIONS + at) / 40 for at in range(DIMENSIONS)]) for place in range(count)
+    ]
+    told: list[object] = [
+        b64encode(vector).decode() if base64 else [float(f"{number:.8g}") for number in vector] for vector in numbers
+    ]
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(told)]
+    usage = {"prompt_tokens": count, "total_tokens": count}
+    return http(
+        json.dumps({"object": "list", "data": data, "model": "text-embedding-3-small", "usage": usage}).encode()
+    )
 
 
 def _event(data: dict[str, object]) -> bytes:
@@ -109,6 +129,8 @@ class Connection(asyncio.Protocol):
             Connection.in_flight += 1
             Connection.peak = max(Connection.peak, Connection.in_flight)
             asyncio.get_running_loop().call_later(int(count) / 1e3, self.end, answer(_prompt(body)))
+        elif kind == "vectors":
+            write(vectors(int(count), b'"base64"' in body))
         elif kind == "burst":
             write(burst(int(count)))
         elif kind == "drip":

@@ -239,7 +239,7 @@ def _save(data: bytes, path: str | os.PathLike[str]) -> pathlib.Path:
         if real.exists() and not stat.S_ISREG(real.stat().st_mode):
             real.write_bytes(data)  # a device or a pipe is written to, not replaced
             return target
-        beside = real.with_name(f".{real.name[:100]}.{secrets.token_hex(4)}")
+        beside = real.with_name(f".magma-{secrets.token_hex(8)}")
         try:
             beside.write_bytes(data)
             beside.replace(real)

@@ -37,15 +37,18 @@ audio/webm webm audio/pcm pcm video/mp4 mp4 video/quicktime mov video/webm webm 
 video/ogg ogv video/x-msvideo avi video/3gpp 3gp application/pdf pdf text/plain txt text/markdown md
 application/octet-stream bin
 """.split()
-_EXTENSIONS = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))
-_TYPES = {extension: media_type for media_type, extension in _EXTENSIONS.items()} | {"jpeg": "image/jpeg"}
-_ALIASES = dict(
-    word.split("=")
-    for word in """
-audio/mp3=audio/mpeg audio/x-wav=audio/wav audio/wave=audio/wav audio/vnd.wave=audio/wav audio/x-flac=audio/flac
-audio/x-m4a=audio/mp4 audio/m4a=audio/mp4 image/jpg=image/jpeg
-""".split()
-)
+_EXTENSIONS: dict[str, str] = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))
+_TYPES: dict[str, str] = {extension: media_type for media_type, extension in _EXTENSIONS.items()} | {"jpeg": "image/jpeg"}
+_ALIASES = {
+    "audio/mp3": "audio/mpeg",
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/x-flac": "audio/flac",
+    "audio/x-m4a": "audio/mp4",
+    "audio/m4a": "audio/mp4",
+    "image/jpg": "image/jpeg",
+}
 _ALSO_AUDIO = "video/mp4 video/webm video/mpeg video/ogg video/3gpp video/quicktime video/x-matroska".split()
 
 

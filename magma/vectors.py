@@ -95,8 +95,7 @@ def _vector(value: Any, place: int) -> list[float]:
         raise ValueError(f"vector {place} holds {wrong!r:.40}, which is no number") from None
     except OverflowError:
         raise ValueError(f"vector {place} holds a number that is too large") from None
-    _check_finite(numbers, place)
-    return numbers.tolist()
+    return _finite(numbers.tolist(), place)
 
 
 def _from_base64(text: str, place: int) -> list[float]:
@@ -109,11 +108,11 @@ def _from_base64(text: str, place: int) -> list[float]:
     numbers = array("f", data)
     if sys.byteorder == "big":
         numbers.byteswap()
-    _check_finite(numbers, place)
-    return numbers.tolist()
+    return _finite(numbers.tolist(), place)
 
 
-def _check_finite(numbers: array[float], place: int) -> None:
+def _finite(numbers: list[float], place: int) -> list[float]:
     if not math.isfinite(sum(numbers)) and not all(map(math.isfinite, numbers)):
         wrong = next(number for number in numbers if not math.isfinite(number))
         raise ValueError(f"vector {place} holds {wrong}")
+    return numbers

@@ -137,8 +137,10 @@ class _Choice:
             value = function.get(name)
             if isinstance(value, dict):
                 value = msgspec.json.encode(value).decode()
-            if value and not (name == "name" and call["function"][name]):
-                call["function"][name] += value
+            if value and name == "arguments":
+                call["function"][name].append(value)
+            elif value and not call["function"][name]:
+                call["function"][name] = value
         extras = {
             name: value for name, value in part.items() if name not in ("id", "index", "type", "function") and value
         }
@@ -154,7 +156,7 @@ class _Choice:
             for call in self.calls:
                 if call["index"] == index and not (part.get("id") and call["id"] and part["id"] != call["id"]):
                     return call
-        call = {"index": index, "id": None, "type": "function", "function": {"name": "", "arguments": ""}}
+        call = {"index": index, "id": None, "type": "function", "function": {"name": "", "arguments": []}}
         self.calls.append(call)
         return call
 
@@ -176,7 +178,12 @@ class _Choice:
         message |= {name: "".join(pieces) for name, pieces in self.texts.items()}
         if self.calls:
             calls = sorted(self.calls, key=lambda call: call["index"] if call["index"] is not None else 1 << 30)
-            message["tool_calls"] = [{name: value for name, value in call.items() if name != "index"} for call in calls]
+            message["tool_calls"] = [_whole_call(call) for call in calls]
         if self.blocks:
             message["thinking_blocks"] = self.blocks
         return {"message": message, **self.end}
+
+
+def _whole_call(call: dict[str, Any]) -> dict[str, Any]:
+    function = {**call["function"], "arguments": "".join(call["function"]["arguments"])}
+    return {name: value for name, value in call.items() if name != "index"} | {"function": function}

@@ -300,7 +300,7 @@ def _outcome(source: Source, assembly: Assembly | Sound | None, emit: Any) -> Ge
         if item[0] != DELTA or assembly is None:
             return item  # type: ignore[no-any-return]
         assembly.add(item[1])
-        delta = emit(item[1]) if emit is not None else None
+        delta: Any = emit(item[1]) if emit is not None else None
         if delta.__class__ is list:
             yield from delta
         elif delta is not None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 from typing import Any
 
 import msgspec
 
-from ..errors import UnsupportedParamsError
-from ..media import File, fetch, load
+from ..errors import ConfigError, UnsupportedParamsError
+from ..media import LIMITS, File, fetch, load, shown
 from . import failure
 from .request import Request
 from .wire import Exchange
@@ -42,15 +43,26 @@ def arguments(request: Request) -> dict[str, Any]:
     Raises:
         UnsupportedParamsError: a parameter that the operation has no way to send.
     """
+    found = _found(request) if request.operation in ("moderation", "image_generation") else {}
     if request.operation != "moderation":
-        return {}
+        return found
     if request.params and request.on_unsupported != "drop":
         raise UnsupportedParamsError(
-            f"{request.model}: LiteLLM's moderation takes no {', '.join(sorted(request.params))}; leave it out",
+            f"{request.model}: moderation takes no {', '.join(sorted(request.params))}; leave it out, or let it be left "
+            'out with on_unsupported="drop"',
             provider=request.provider,
             model=request.model,
         )
-    return {"model": request.model.partition("/")[2], "custom_llm_provider": request.provider}
+    return {**found, "model": request.model.partition("/")[2], "custom_llm_provider": request.provider}
+
+
+def _found(request: Request) -> dict[str, Any]:
+    """OpenAI's key and address out of the environment of this moment: here LiteLLM would keep those of its first call."""
+    if request.provider != "openai":
+        return {}
+    found = {"api_key": request.api_key or os.environ.get("OPENAI_API_KEY")}
+    found["api_base"] = request.api_base or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
+    return {name: value for name, value in found.items() if value}
 
 
 def on_wire(file: File, request: Request) -> Any:
@@ -73,20 +85,24 @@ def is_remote(value: Any) -> bool:
 
 async def with_files(request: Request) -> Request:
     """The request with the files fetched that the caller named by URL."""
-    inputs = dict(request.inputs)
+    inputs, bounds = dict(request.inputs), (60.0, request.timeout.total, request.timeout.attempt)
+    seconds = min(bound for bound in bounds if bound is not None)  # the thread must not outlast the call
     for name, value in request.inputs.items():
         if is_remote(value):
             kind = "audio" if name == "file" else "image"
             several = isinstance(value, (list, tuple))
-            files = [await asyncio.to_thread(_fetched, one, kind) for one in (value if several else [value])]
+            files = [await asyncio.to_thread(_fetched, one, kind, seconds) for one in (value if several else [value])]
             inputs[name] = files if several else files[0]
     return msgspec.structs.replace(request, inputs=type(request.inputs)(inputs))
 
 
-def _fetched(file: File, kind: Any) -> File:
+def _fetched(file: File, kind: Any, seconds: float) -> File:
     if not is_remote(file):
         return file
-    found = load(fetch(str(file.url)), what=kind)
+    data = fetch(str(file.url), most=LIMITS[kind], timeout=seconds)
+    if data[:200].lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        raise ConfigError(f"{shown(file.url)} is a web page, not {kind}: give the link of the file itself")
+    found = load(data, what=kind)
     return msgspec.structs.replace(found, name=file.name if "." in file.name else found.name)
 
 
@@ -105,13 +121,26 @@ def body_of(request: Request, answer: Any, exchange: Exchange) -> dict[str, Any]
     if isinstance(raw, dict) and _is_in_shape(request.operation, raw):
         return raw
     body: dict[str, Any] = answer.model_dump(warnings=False) if hasattr(answer, "model_dump") else {}
-    if request.operation == "transcription" and body.get("text") is None and isinstance(raw, str):
-        body["text"] = raw
+    if request.operation == "transcription":
+        _mend_transcript(body, raw, exchange)
     if body.get(name) is None:
         raise failure.malformed(exchange, request, f"the answer has no {name}")
     if isinstance(raw, dict) and not any(raw.get(one) is not None for one in _TELLS_USAGE):
-        body["usage"] = None
+        body["usage"] = body["meta"] = None
     return body
+
+
+def _mend_transcript(body: dict[str, Any], raw: Any, exchange: Exchange) -> None:
+    """Takes out of LiteLLM's transcript what it made up: an empty text, a web page as text, a language."""
+    if body.get("text") is None and isinstance(raw, str):
+        body["text"] = raw
+    told = isinstance(raw, dict) and (isinstance(raw.get("text"), str) or isinstance(raw.get("results"), dict))
+    if (isinstance(raw, dict) and not told and not body.get("text")) or (
+        raw is None and "html" in (exchange.header("content-type") or "")
+    ):
+        body["text"] = None
+    if f'"{body.get("language")}"'.encode() not in exchange.content:
+        body["language"] = None
 
 
 _TELLS_USAGE = (
@@ -130,7 +159,9 @@ def _is_in_shape(operation: str, raw: dict[str, Any]) -> bool:
     """Whether the provider's own words are in OpenAI's shape."""
     held = raw.get(_HOLDS[operation])
     if operation == "transcription":
-        return isinstance(held, str)
+        words = raw.get("words")
+        theirs = isinstance(words, list) and words and isinstance(words[0], dict) and "word" not in words[0]
+        return isinstance(held, str) and not theirs
     if not isinstance(held, list):
         return False
     first = held[0] if held else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 _OF_CALLS = ("get_calls", "insert_results", "get_messages")
 
 
-class Texts:
+P = TypeVar("P", str, bytes)
+
+
+class Texts(Generic[P]):
     """The text of a stream, piece by piece, for `for` and `async for`.
 
     Where the model calls tools instead, `get_calls`, `insert_results` and `get_messages` are those of the finished
@@ -35,28 +38,28 @@ class Texts:
                 return self._stream.response.consume()
         return self
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[P]:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> P:
         if self._first is not None:
             first, self._first = self._first, None
-            return first
+            return first  # type: ignore[no-any-return]
         for delta in self._stream:
             if delta.content:
-                return delta.content
+                return delta.content  # type: ignore[no-any-return]
         raise StopIteration
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[P]:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> P:
         if self._first is not None:
             first, self._first = self._first, None
-            return first
+            return first  # type: ignore[no-any-return]
         async for delta in self._stream:
             if delta.content:
-                return delta.content
+                return delta.content  # type: ignore[no-any-return]
         raise StopAsyncIteration
 
     def __getattr__(self, name: str) -> Any:

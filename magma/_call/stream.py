@@ -8,10 +8,10 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from ..errors import ConfigError, ModelError
-from ..responses import Response
+from ..responses import Generation, Response
 from . import flow
 from .chunks import split
 from .pieces import Objects, Texts
@@ -59,13 +59,17 @@ class Stream(Generic[R]):
             raise RuntimeError(f"the stream {state}: there is no response; read all deltas first")
         return self._response
 
+    @overload
+    def consume(self: Stream[Generation[Any]]) -> Texts[str]: ...  # type: ignore[overload-overlap]
+    @overload
+    def consume(self) -> Texts[bytes]: ...
     def consume(self) -> Any:
         """The text alone, piece by piece; for sync and async loops and FastAPI's `StreamingResponse`.
 
         Of a call with tools that the model uses: the finished `ToolCalls`, after reading the stream to its end. On an
         event loop nothing is read before it is iterated or its `get_calls()` is called. Speech gives its bytes.
         """
-        texts = Texts(self)
+        texts: Texts[Any] = Texts(self)
         if self._request.inputs.get("tools") and not in_async():
             return texts.first_or_calls()
         return texts
@@ -148,7 +152,7 @@ class Stream(Generic[R]):
         if not self._count:  # a cache hit or a hook's own response: it streams too
             whole = response.raw.get("choices") or response.raw.get("audio")
             body = response.raw if whole else _body_of(response)
-            made = [self._emit(chunk) for chunk in split(body)]
+            made: list[Any] = [self._emit(chunk) for chunk in split(body)]
             deltas = [one for delta in made for one in (delta if isinstance(delta, list) else [delta])]
             self._replay = [delta for delta in deltas if delta is not None][::-1]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -57,7 +57,8 @@ def command(
     if stream is None:
         stream = sys.stdout.isatty() and not as_json
     if stream:
-        response = _streamed(model(messages, system_prompt=system, stream=True, **inputs), as_json)
+        deltas: Any = model(messages, system_prompt=system, stream=True, **inputs)
+        response = _streamed(deltas, as_json)
     else:
         response = model(messages, system_prompt=system, **inputs)
         if not as_json:

@@ -69,7 +69,7 @@ def command(
     words = source.prompt(prompt, "prompt", 'magma image "A cat in a space suit" -o cat.png')
     maker: Any = handle.made(kind, id, fields, does="draws one pixel", real=_DEFAULT)
     paths = _checked(maker, path, force)
-    inputs = {"image": list(images) if len(images) > 1 else images[0], "mask": mask} if images else {}
+    inputs: dict[str, Any] = {"image": list(images), "mask": mask} if images else {}
     response = maker(words, **inputs)
     _keep(response, path, paths, force)
     handle.warn(response)

@@ -55,9 +55,11 @@ class Handle:
 
         def _inputs(self, *args: Any, **arguments: Any) -> dict[str, Any]:
             """What a call sends besides the handle's own parameters."""
+            ...
 
         def _parse(self, request: Request, answer: Answer) -> Any:
             """The response that an answer is."""
+            ...
 
     @property
     def provider(self) -> str:

@@ -60,7 +60,8 @@ _OWNED = {
 }
 
 TEXTS = frozenset(
-    "id api_base api_key api_version organization user service_tier reasoning_effort on_unsupported".split()
+    """id api_base api_key api_version organization user service_tier reasoning_effort on_unsupported language prompt voice
+    instructions input_type size quality style background output_format input_fidelity response_format""".split()
 )
 MAPPINGS = frozenset(("extra", "extra_headers", "logit_bias"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -36,7 +37,7 @@ class TextClassifier(Connected):
     model_type: ClassVar[str] = "text_classifier"
     env_name: ClassVar[str] = "TEXT_CLASSIFIER"
     connection: ClassVar[frozenset[str]] = Connected.connection | {"labels", "multi_label", "max_reasks"}
-    aliases: ClassVar[dict[str, str]] = {"texts": "text", "input": "text", "data": "text"}
+    aliases: ClassVar[Mapping[str, str]] = {"texts": "text", "input": "text", "data": "text"}
 
     labels: InstanceOf[FrozenDict] | None = None
     """The labels, a list or a dict label -> what it means; for one call too: `classifier(text, labels=[…])`."""
@@ -57,9 +58,11 @@ class TextClassifier(Connected):
 
         def __call__(self, text: str | Sequence[str], **overrides: Any) -> Response:
             """Classifies a text or a list of texts."""
+            ...
 
         async def acall(self, text: str | Sequence[str], **overrides: Any) -> Response:
             """As calling the handle, awaited."""
+            ...
 
     def _inputs(self, text: str | Sequence[str]) -> dict[str, Any]:
         many = not isinstance(text, str)
@@ -89,7 +92,7 @@ class ImageClassifier(Connected):
     model_type: ClassVar[str] = "image_classifier"
     env_name: ClassVar[str] = "IMAGE_CLASSIFIER"
     connection: ClassVar[frozenset[str]] = TextClassifier.connection
-    aliases: ClassVar[dict[str, str]] = {"images": "image", "input": "image", "data": "image"}
+    aliases: ClassVar[Mapping[str, str]] = {"images": "image", "input": "image", "data": "image"}
 
     labels: InstanceOf[FrozenDict] | None = None
     """The labels, a list or a dict label -> what it means; for one call too."""
@@ -110,9 +113,11 @@ class ImageClassifier(Connected):
 
         def __call__(self, image: Any, **overrides: Any) -> Response:
             """Classifies an image or a list of images."""
+            ...
 
         async def acall(self, image: Any, **overrides: Any) -> Response:
             """As calling the handle, awaited."""
+            ...
 
     def _inputs(self, image: Any) -> dict[str, Any]:
         from ..blocks import ChatBlock
@@ -202,8 +207,6 @@ def label_scores(logprobs: Any, label: str, labels: Sequence[str]) -> dict[str, 
     >>> round(scores["pos"], 2), round(scores["neg"], 2)
     (0.9, 0.05)
     """
-    import math
-
     scores: dict[str, float | None] = dict.fromkeys(labels)
     tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
     if not isinstance(tokens, list) or not all(_is_token(token) for token in tokens):
@@ -217,12 +220,12 @@ def label_scores(logprobs: Any, label: str, labels: Sequence[str]) -> dict[str, 
         if at < start + len(label) and at + len(token["token"]) > start:
             span.append(token)
         at += len(token["token"])
-    scores[label] = min(math.exp(sum(token["logprob"] for token in span)), 1.0)
+    scores[label] = math.exp(min(sum(token["logprob"] for token in span), 0.0))
     for other in span[0].get("top_logprobs") or ():
         piece = str(other.get("token") or "").strip(' "\n{:') if _is_token(other) else ""
         fits = [one for one in labels if piece and one.startswith(piece)]
         if len(fits) == 1 and fits[0] != label:
-            scores[fits[0]] = min((scores[fits[0]] or 0.0) + math.exp(other["logprob"]), 1.0)
+            scores[fits[0]] = min((scores[fits[0]] or 0.0) + math.exp(min(other["logprob"], 0.0)), 1.0)
     return scores
 
 
@@ -231,4 +234,5 @@ def _is_token(token: Any) -> bool:
         isinstance(token, dict)
         and isinstance(token.get("token"), str)
         and isinstance(token.get("logprob"), (int, float))
+        and token["logprob"] < math.inf  # nor NaN
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
@@ -40,7 +40,7 @@ class Embedder(Connected):
     operation: ClassVar[str] = "embedding"
     model_type: ClassVar[str] = "text_embedder"
     env_name: ClassVar[str] = "EMBEDDER"
-    aliases: ClassVar[dict[str, str]] = {"texts": "input", "text": "input", "inputs": "input", "data": "input"}
+    aliases: ClassVar[Mapping[str, str]] = {"texts": "input", "text": "input", "inputs": "input", "data": "input"}
 
     dimensions: Annotated[int, Field(ge=1)] | None = None
     """Length of the vectors, where the model has several; None is the model's own."""
@@ -55,9 +55,11 @@ class Embedder(Connected):
 
         def __call__(self, input: str | Sequence[str], **overrides: Any) -> Embedding:
             """Embeds a text or a list of texts."""
+            ...
 
         async def acall(self, input: str | Sequence[str], **overrides: Any) -> Embedding:
             """As calling the handle, awaited."""
+            ...
 
     def _inputs(self, input: str | Sequence[str]) -> dict[str, Any]:
         return {"input": _texts(input), **_encoding(self)}
@@ -83,7 +85,7 @@ class ImageEmbedder(Connected):
     operation: ClassVar[str] = "embedding"
     model_type: ClassVar[str] = "image_embedder"
     env_name: ClassVar[str] = "IMAGE_EMBEDDER"
-    aliases: ClassVar[dict[str, str]] = {"images": "image", "input": "image", "data": "image"}
+    aliases: ClassVar[Mapping[str, str]] = {"images": "image", "input": "image", "data": "image"}
 
     dimensions: Annotated[int, Field(ge=1)] | None = None
     """Length of the vectors, where the model has several; None is the model's own."""
@@ -96,9 +98,11 @@ class ImageEmbedder(Connected):
 
         def __call__(self, image: Any, **overrides: Any) -> Embedding:
             """Embeds an image or a list of images."""
+            ...
 
         async def acall(self, image: Any, **overrides: Any) -> Embedding:
             """As calling the handle, awaited."""
+            ...
 
     def _inputs(self, image: Any) -> dict[str, Any]:
         if isinstance(image, (list, tuple)):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import msgspec
 from pydantic import Field
 
 from ..contents import Image
@@ -33,7 +34,7 @@ class ImageGenerator(Connected):
     operation: ClassVar[str] = "image_generation"
     model_type: ClassVar[str] = "text_to_image"
     env_name: ClassVar[str] = "IMAGE_GENERATOR"
-    aliases: ClassVar[dict[str, str]] = {"input": "prompt", "data": "prompt"}
+    aliases: ClassVar[Mapping[str, str]] = {"input": "prompt", "data": "prompt"}
 
     n: Annotated[int, Field(ge=1, le=10)] | None = None
     """How many images, 1 to 10; None is one."""
@@ -58,9 +59,11 @@ class ImageGenerator(Connected):
 
         def __call__(self, prompt: str, **overrides: Any) -> Response:
             """Makes an image."""
+            ...
 
         async def acall(self, prompt: str, **overrides: Any) -> Response:
             """As calling the handle, awaited."""
+            ...
 
     def _inputs(self, prompt: str) -> dict[str, Any]:
         return {"prompt": _prompt(prompt)}
@@ -82,7 +85,7 @@ class ImageEditor(Connected):
     operation: ClassVar[str] = "image_edit"
     model_type: ClassVar[str] = "image_text_to_image"
     env_name: ClassVar[str] = "IMAGE_EDITOR"
-    aliases: ClassVar[dict[str, str]] = {"images": "image", "data": "prompt"}
+    aliases: ClassVar[Mapping[str, str]] = {"images": "image", "data": "prompt"}
 
     n: Annotated[int, Field(ge=1, le=10)] | None = None
     """How many images, 1 to 10; None is one."""
@@ -105,9 +108,11 @@ class ImageEditor(Connected):
 
         def __call__(self, prompt: str, image: Any = None, *, mask: Any = None, **overrides: Any) -> Response:
             """Edits an image or several."""
+            ...
 
         async def acall(self, prompt: str, image: Any = None, *, mask: Any = None, **overrides: Any) -> Response:
             """As calling the handle, awaited."""
+            ...
 
     def _inputs(self, prompt: str, image: Any = None, *, mask: Any = None) -> dict[str, Any]:
         if image is None or (isinstance(image, (list, tuple)) and not image):
@@ -144,7 +149,11 @@ def images(request: Request, answer: Answer) -> Response:
 
     count = len(data) if isinstance(data, list) else 0
     sizes = {name: request.params.get(name) for name in ("size", "quality")}
-    return response_of(Response, request, answer, read, "image_generation", images=count, **sizes)
+    made = response_of(Response, request, answer, read, "image_generation", images=count, **sizes)
+    if count == wanted:
+        return made
+    told = f"{count} image{'' if count == 1 else 's'} came, not {wanted}"
+    return msgspec.structs.replace(made, warnings=(*made.warnings, told))
 
 
 def _image(item: Any, place: int) -> Image:
@@ -155,5 +164,8 @@ def _image(item: Any, place: int) -> Image:
     if isinstance(item.get("url"), str) and item["url"]:
         return Image(item["url"], revised_prompt=revised)
     if isinstance(item.get("b64_json"), str) and item["b64_json"]:
-        return Image.from_base64(item["b64_json"], revised_prompt=revised)
+        try:
+            return Image.from_base64(item["b64_json"], revised_prompt=revised)
+        except ConfigError:
+            raise ValueError(f"image {place} is no valid base64: {item['b64_json'][:16]!r}") from None
     raise ValueError(f"image {place} has neither url nor b64_json, but {sorted(map(str, item))}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
 
 from ..errors import ConfigError
 from ..messages import own
@@ -30,7 +32,7 @@ class Moderator(Connected):
     operation: ClassVar[str] = "moderation"
     model_type: ClassVar[str] = "moderation"
     env_name: ClassVar[str] = "MODERATOR"
-    aliases: ClassVar[dict[str, str]] = {"texts": "input", "text": "input", "inputs": "input", "data": "input"}
+    aliases: ClassVar[Mapping[str, str]] = {"texts": "input", "text": "input", "inputs": "input", "data": "input"}
 
     if TYPE_CHECKING:
 
@@ -38,9 +40,11 @@ class Moderator(Connected):
 
         def __call__(self, input: str | Sequence[str], **overrides: Any) -> Response:
             """Judges a text or a list of texts."""
+            ...
 
         async def acall(self, input: str | Sequence[str], **overrides: Any) -> Response:
             """As calling the handle, awaited."""
+            ...
 
     def _inputs(self, input: str | Sequence[str]) -> dict[str, Any]:
         if isinstance(input, str):
@@ -77,7 +81,9 @@ class Moderator(Connected):
             judged = [_judged(result, place) for place, result in enumerate(results)]
             return judged if isinstance(given, list) else judged[0]
 
-        return response_of(Response, request, answer, read, "moderation")
+        made = response_of(Response, request, answer, read, "moderation")
+        left_out = [f"{name} was not sent: {request.model} does not take it" for name in sorted(request.params)]
+        return msgspec.structs.replace(made, warnings=(*made.warnings, *left_out)) if left_out else made
 
 
 def _judged(result: Any, place: int) -> Dots:

@@ -31,7 +31,7 @@ class Reranker(Connected):
     operation: ClassVar[str] = "rerank"
     model_type: ClassVar[str] = "text_reranker"
     env_name: ClassVar[str] = "RERANKER"
-    aliases: ClassVar[dict[str, str]] = {"texts": "documents", "docs": "documents"}
+    aliases: ClassVar[Mapping[str, str]] = {"texts": "documents", "docs": "documents"}
 
     top_n: Annotated[int, Field(ge=1)] | None = None
     """How many documents to keep; None keeps all."""
@@ -42,9 +42,11 @@ class Reranker(Connected):
 
         def __call__(self, query: str, documents: Sequence[Any], **overrides: Any) -> Response:
             """Ranks the documents, each a str or a dict."""
+            ...
 
         async def acall(self, query: str, documents: Sequence[Any], **overrides: Any) -> Response:
             """As calling the handle, awaited."""
+            ...
 
     def _inputs(self, query: str, documents: Sequence[Any]) -> dict[str, Any]:
         if not isinstance(query, str) or not query.strip():
@@ -54,7 +56,7 @@ class Reranker(Connected):
         if not documents:
             raise ConfigError("documents is an empty list: give at least one document")
         for place, document in enumerate(documents):
-            if not isinstance(document, (str, Mapping)) or not document:
+            if not isinstance(document, (str, Mapping)) or not document or not str(document).strip():
                 raise ConfigError(f"documents[{place}] must be a text or a dict, not {document!r:.40}")
         return {"query": own(query, "query"), "documents": own(list(documents), "documents")}
 
@@ -84,7 +86,7 @@ def _ranked(results: Any, documents: list[Any]) -> list[dict[str, Any]]:
             raise ValueError(f"a result has the index {index!r:.20} for {len(documents)} documents")
         if index in seen:
             raise ValueError(f"the index {index} is twice in the results")
-        if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
+        if isinstance(score, bool) or not isinstance(score, (int, float)) or not -math.inf < score < math.inf:
             raise ValueError(f"document {index} has the score {score!r:.20}, which is no number")
         seen.add(index)
     best_first = sorted(results, key=lambda result: -result.get("relevance_score", result.get("score")))

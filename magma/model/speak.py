@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, overload
 
 from pydantic import Field
@@ -32,7 +33,7 @@ class Speaker(Connected):
     operation: ClassVar[str] = "speech"
     model_type: ClassVar[str] = "text_to_speech"
     env_name: ClassVar[str] = "SPEAKER"
-    aliases: ClassVar[dict[str, str]] = {"text": "input", "prompt": "input", "data": "input"}
+    aliases: ClassVar[Mapping[str, str]] = {"text": "input", "prompt": "input", "data": "input"}
 
     voice: str | None = None
     """The voice, e.g. "alloy"; None is "alloy" where the provider insists on one."""
@@ -53,6 +54,7 @@ class Speaker(Connected):
         def __call__(self, input: str, *, stream: Literal[True], **overrides: Any) -> Stream[Response]: ...
         def __call__(self, input: str, **arguments: Any) -> Any:
             """Speaks a text; with `stream=True` a `Stream` of its bytes."""
+            ...
 
         @overload
         async def acall(self, input: str, *, stream: Literal[False] = False, **overrides: Any) -> Response: ...
@@ -60,6 +62,7 @@ class Speaker(Connected):
         async def acall(self, input: str, *, stream: Literal[True], **overrides: Any) -> Stream[Response]: ...
         async def acall(self, input: str, **arguments: Any) -> Any:
             """As calling the handle, awaited."""
+            ...
 
     else:
 

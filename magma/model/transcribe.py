@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -31,7 +33,7 @@ class Transcriber(Connected):
     operation: ClassVar[str] = "transcription"
     model_type: ClassVar[str] = "speech_to_text"
     env_name: ClassVar[str] = "TRANSCRIBER"
-    aliases: ClassVar[dict[str, str]] = {"audio": "file", "data": "file"}
+    aliases: ClassVar[Mapping[str, str]] = {"audio": "file", "data": "file"}
 
     language: str | None = None
     """The language spoken, as ISO 639-1 ("en"); None lets the model find out."""
@@ -50,9 +52,11 @@ class Transcriber(Connected):
 
         def __call__(self, file: Any, **overrides: Any) -> Response:
             """Transcribes a recording."""
+            ...
 
         async def acall(self, file: Any, **overrides: Any) -> Response:
             """As calling the handle, awaited."""
+            ...
 
     def _inputs(self, file: Any) -> dict[str, Any]:
         inputs = {"file": load(file, what="audio")}
@@ -72,9 +76,14 @@ class Transcriber(Connected):
             text = body.get("text")
             if not isinstance(text, str):
                 raise ValueError(f"the answer has no text, but {sorted(body)}")
-            told = {name: body.get(name) for name in ("words", "segments", "language", "duration")}
-            return Transcript(text, **told)
+            lists = {name: told for name in ("words", "segments") if isinstance(told := body.get(name), list)}
+            language = body.get("language")
+            return Transcript(
+                text, **lists, language=language if isinstance(language, str) else None, duration=duration
+            )
 
-        duration = body.get("duration")
-        seconds = float(duration) if isinstance(duration, (int, float)) and duration >= 0 else None
+        duration = None if isinstance(body.get("duration"), bool) else body.get("duration")
+        seconds = Transcript(duration=duration).duration  # whisper tells it as a text
+        if seconds is not None and not 0 <= seconds < math.inf:
+            seconds = None
         return response_of(Response, request, answer, read, "transcription", seconds=seconds)

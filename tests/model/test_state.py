@@ -170,7 +170,7 @@ def test_save_and_load(tmp_path):
     assert magma.Model.from_serialized(**magma.load(str(path))) == magma.Model("openai/gpt-4o", temperature=0.7)
 
 
-@pytest.mark.parametrize("data", [{1, 2}, object(), float("nan"), {"a": b"x"}], ids=str)
+@pytest.mark.parametrize("data", [{1, 2}, object(), float("nan"), {"a": b"x"}], ids=lambda data: type(data).__name__)
 def test_what_json_cannot_carry_is_not_saved(tmp_path, data):
     with pytest.raises(ConfigError, match="JSON"):
         magma.save(data, tmp_path / "x.json")
