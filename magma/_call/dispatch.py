@@ -222,6 +222,7 @@ async def _call(request: Request) -> tuple[Any, list[str]]:
         if ("ignore", re.compile(noise, re.IGNORECASE), UserWarning, None, 0) not in warnings.filters:
             warnings.filterwarnings("ignore", noise, UserWarning)
     operation = getattr(_litellm, f"a{request.operation}")
+    unsupported.check_blocks(request)
     left_out = unsupported.known(request)
     try:
         answer = await operation(**_arguments(request, left_out))

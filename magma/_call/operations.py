@@ -80,7 +80,7 @@ def is_remote(value: Any) -> bool:
     """Whether a file, or one of a list, is still a URL to fetch."""
     if isinstance(value, (list, tuple)):
         return any(is_remote(one) for one in value)
-    return isinstance(value, File) and value.url is not None and value.url.startswith(("http://", "https://"))
+    return isinstance(value, File) and value.url is not None and value.url.lower().startswith(("http://", "https://"))
 
 
 async def with_files(request: Request) -> Request:

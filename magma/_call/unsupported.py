@@ -27,6 +27,30 @@ def _question(request: Request) -> bytes:
     return msgspec.json.encode((request.model, request.on_unsupported, dict(request.params)))
 
 
+# Blocks that LiteLLM leaves out in silence: the model would answer about something that it never got.
+_DROPPED = {
+    "anthropic": frozenset({"input_audio", "audio_url", "video_url"}),
+    "gemini": frozenset({"audio_url", "video_url"}),
+}
+
+
+def check_blocks(request: Request) -> None:
+    """Raises for a message block that would not reach the model."""
+    dropped = _DROPPED.get(request.provider)
+    if dropped is None:
+        return
+    for message in request.messages:
+        if message.get("content").__class__ is not list:
+            continue
+        for block in message["content"]:
+            if block.get("type") in dropped:
+                raise UnsupportedParamsError(
+                    f"{request.model} does not take {block['type']} blocks; leave it out, or ask another model",
+                    provider=request.provider,
+                    model=request.model,
+                )
+
+
 _CLASS_DEFAULTS = {"temperature": 0.0}
 
 

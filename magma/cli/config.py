@@ -14,22 +14,28 @@ def command() -> None:
 
 @command.command()
 @click.argument("id", required=False)
+@click.option(
+    "--type", "model_type", metavar="TYPE", default="chat_completion", help="Model type, e.g. text_embedder."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def explain(ctx: click.Context, id: str | None, as_json: bool) -> None:
-    """Prints each field of a Model, its value, and where the value is from.
+def explain(ctx: click.Context, id: str | None, model_type: str, as_json: bool) -> None:
+    """Prints each field of a model, its value, and where the value is from.
 
     Sources: an argument, the environment (MAGMA_MODEL_DEFAULT_…), or the default.
     """
     from ..model._explain import explain, misspelt
-    from ..model.chat import Model
+    from ..model._factory import HOMES, class_of
 
-    rows = explain(Model, **({} if id is None else {"id": id}))
-    warnings = list(misspelt(Model).values())
+    if model_type not in HOMES:
+        raise click.UsageError(f"--type must be one of {', '.join(HOMES)}; not {model_type}")
+    cls = class_of(model_type)
+    rows = explain(cls, **({} if id is None else {"id": id}))
+    warnings = list(misspelt(cls).values())
     problems = [row.problem for row in rows if row.problem]
     if as_json:
         fields = [{"name": row.name, "value": row.plain, "source": row.source, "problem": row.problem} for row in rows]
-        output.line({"type": Model.__name__, "fields": fields, "warnings": warnings})
+        output.line({"type": cls.__name__, "fields": fields, "warnings": warnings})
     else:
         output.table((row.name, row.shown, row.source) for row in rows)
     for warning in warnings:

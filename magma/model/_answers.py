@@ -1,4 +1,4 @@
-"""From an answer that is not chat's to its response: tokens, dollars, and what is wrong with it."""
+"""What the types besides chat share: the files they send, and their responses with tokens, dollars, and what is wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import profiles
-from ..errors import ParseError, redact, shorten
+from ..errors import ConfigError, ParseError, redact, shorten
+from ..media import File, Kind, load, shown
 from ..responses import LEFT_EARLY, Response
 from ._generation import reported_cost, usage
 
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
     from .._call.request import Request
 
 R = TypeVar("R", bound=Response)
+
+
+def uploaded(source: Any, what: Kind) -> File:
+    """The file to upload: `media.load`, without the URLs that only some providers can read.
+
+    Raises:
+        ConfigError: as `media.load`; a URL that is not http(s).
+    """
+    file = load(source, what=what)
+    if file.url is not None and not file.url.lower().startswith(("http://", "https://")):
+        raise ConfigError(
+            f"the {what} {shown(file.url)} cannot be fetched from here: give a path, bytes or an https URL"
+        )
+    return file
 
 
 def response_of(

@@ -32,7 +32,10 @@ KNOWN = frozenset(
     aws_session_name aws_bedrock_runtime_endpoint aws_web_identity_token guardrailConfig performanceConfig
     vertex_project vertex_location vertex_credentials azure_ad_token azure_deployment deployment_id api_type project
     custom_llm_provider allowed_openai_params drop_params additional_drop_params mock_response ssl_verify user_id
-    temperature_last use_beam_search skip_special_tokens spaces_between_special_tokens timeouts""".split()
+    temperature_last use_beam_search skip_special_tokens spaces_between_special_tokens timeouts encoding_format
+    embedding_type normalized task late_chunking modality rank_fields return_documents max_chunks_per_doc
+    max_tokens_per_doc truncation chunking_strategy include diarize smart_format punctuate stream_format
+    partial_images output_compression style_preset negative_prompt aspect_ratio guidance_scale""".split()
 )
 
 _OWNED = {

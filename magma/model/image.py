@@ -10,8 +10,8 @@ from pydantic import Field
 
 from ..contents import Image
 from ..errors import ConfigError
-from ..media import load
 from ..messages import own
+from ._answers import uploaded
 from ._base import Connected, handle
 
 if TYPE_CHECKING:
@@ -118,9 +118,9 @@ class ImageEditor(Connected):
         if image is None or (isinstance(image, (list, tuple)) and not image):
             raise ConfigError("image is missing: give a path, bytes, a URL, or a list of them")
         several = isinstance(image, Sequence) and not isinstance(image, (str, bytes, bytearray, memoryview))
-        loaded = [load(one, what="image") for one in image] if several else load(image, what="image")
+        loaded = [uploaded(one, "image") for one in image] if several else uploaded(image, "image")
         sent = {"prompt": _prompt(prompt), "image": loaded}
-        return sent if mask is None else {**sent, "mask": load(mask, what="image")}
+        return sent if mask is None else {**sent, "mask": uploaded(mask, "image")}
 
     def _parse(self, request: Request, answer: Answer) -> Response:
         return images(request, answer)

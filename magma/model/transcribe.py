@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ..contents import Transcript
 from ..errors import ConfigError
-from ..media import load
+from ._answers import uploaded
 from ._base import Connected, handle
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Transcriber(Connected):
             ...
 
     def _inputs(self, file: Any) -> dict[str, Any]:
-        inputs = {"file": load(file, what="audio")}
+        inputs = {"file": uploaded(file, "audio")}
         if self.timestamp_granularities and self.response_format in _PLAIN:
             raise ConfigError(f"response_format={self.response_format!r} has no timestamps; use 'verbose_json'")
         if self.timestamp_granularities and self.response_format is None:
