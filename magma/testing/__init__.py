@@ -8,6 +8,15 @@
 >>> [request.text for request in script.requests]
 ['Hi', 'Who?']
 
+Every other type of model is scripted with plain values too: a vector, a transcript, bytes of sound, an image's URL, a
+bool (flagged?), a label, scores.
+
+>>> from magma import Embedder, Moderator, Speaker
+>>> with testing.scripted() as script:
+...     script.enqueue([0.5, 0.25], True, b"ID3 sound")
+...     Embedder("openai/any")("Hi").content, Moderator("openai/any")("Hi").content.safe, Speaker("openai/any")("Hi").content
+([0.5, 0.25], False, <Audio mp3 9 B>)
+
 With pytest, the fixtures `magma_script`, `magma_no_requests`, `magma_cassette` and `magma_server` do the same for one
 test each; they come with magma, nothing has to be switched on.
 """

@@ -206,8 +206,13 @@ def _vectors(answer: Any, request: Recorded) -> Any:
 
 def _transcript(answer: Any, request: Recorded) -> Any:
     """The text, with what a `Transcript` knows besides."""
+    if not isinstance(answer, str):
+        return None
+    import msgspec
+
     parts = {name: getattr(answer, name, None) for name in ("words", "segments", "language", "duration")}
-    return {"text": answer, **parts, "usage": None} if isinstance(answer, str) else None
+    told = {name: list(value) if isinstance(value, tuple) else value for name, value in parts.items()}
+    return {"text": str(answer), **msgspec.to_builtins(told), "usage": None}
 
 
 def _sound(answer: Any, request: Recorded) -> Any:

@@ -2,24 +2,24 @@
 
 Built on vcrpy, which takes the place of aiohttp's and httpx's (and urllib3's and http.client's) sending, so it holds for
 every thread of the process. What is kept is what a reader needs and a stranger may see: of the headers only those that
-`KEPT` names, no key, no port of a loopback server; bodies are shown as YAML.
+`KEPT` names, no key, no port of a loopback server; bodies are shown as YAML, of uploads only
+name, size and digest.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
-import ipaddress
 import json
 import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .._call.hooks import register_hook
-from ..errors import MissingExtraError, is_secret_name, redact
+from ..errors import MissingExtraError, is_secret_name
+from .redaction import as_bytes, clean_body, clean_uri, decoded, formed
 from .scripted import environment
 
 try:
@@ -42,8 +42,6 @@ KEPT = frozenset(
     ("accept", "anthropic-beta", "anthropic-version", "content-encoding", "content-type", "openai-beta", "retry-after")
 )
 """The headers that are recorded; every other one may hold a key, an id, a date or the recording machine's ways."""
-HIDDEN = "[redacted]"
-LONG = 400  # characters: longer than any key; without a space it is data (base64), in which nothing must be replaced
 _MODES = {"none": RecordMode.NONE, "once": RecordMode.ONCE, "new": RecordMode.NEW_EPISODES, "all": RecordMode.ALL}
 
 
@@ -148,25 +146,27 @@ class Tape(Cassette):  # type: ignore[misc]
             str(value).rpartition(" ")[2] for name, value in request.headers.items() if is_secret_name(name)
         )
         headers = {name.lower(): str(value) for name, value in request.headers.items() if name.lower() in KEPT}
-        body, boundary = _bytes(request.body), re.search(r'boundary="?([^";]+)', headers.get("content-type", ""))
+        body, boundary = as_bytes(request.body), re.search(r'boundary="?([^";]+)', headers.get("content-type", ""))
         if boundary:
-            headers["content-type"] = headers["content-type"].replace(boundary[1], "boundary")
-            body = (body or b"").replace(boundary[1].encode(), b"boundary")
-        return Request(request.method, _clean_uri(request.uri), _clean_body(body, named=True), headers)
+            headers["content-type"] = "multipart/form-data"
+            body = formed(body or b"", boundary[1])
+        return Request(request.method, clean_uri(request.uri), clean_body(body, named=True), headers)
 
     def _clean_response(self, response: dict[str, Any]) -> dict[str, Any]:
         response = decode_response(copy.deepcopy(response))
         headers = {name.lower(): values for name, values in response["headers"].items()}
         response["headers"] = {name: values for name, values in sorted(headers.items()) if name in KEPT}
-        secrets = [secret for secret in self._secrets if len(secret) >= 8]  # a shorter one is a word like "test"
-        response["body"] = {"string": _clean_body(response["body"].get("string"), *secrets)}
+        kind = "".join(response["headers"].get("content-type", ()))
+        if not kind.startswith(("audio/", "image/", "video/", "application/octet-stream")):
+            secrets = [secret for secret in self._secrets if len(secret) >= 8]  # a shorter one is a word like "test"
+            response["body"] = {"string": clean_body(response["body"].get("string"), *secrets)}
         return response
 
 
 def same_body(asked: Request, recorded: Request) -> None:
     """A matcher of vcrpy: equal as JSON, or byte by byte. An AssertionError says what differs."""
     bodies: list[Any] = [asked.body, recorded.body]
-    one, other = map(_decoded, bodies)
+    one, other = map(decoded, bodies)
     if one == other or asked.body == recorded.body:
         return
     if not isinstance(one, dict) or not isinstance(other, dict):
@@ -175,78 +175,6 @@ def same_body(asked: Request, recorded: Request) -> None:
     raise AssertionError(
         ", ".join(f"{name} is {one.get(name)!r:.200}, not {other.get(name)!r:.200}" for name in differing)
     )
-
-
-# What may be seen.
-
-
-def _clean_uri(uri: str) -> str:
-    """Without user, key, and the name and port of a loopback server.
-
-    >>> _clean_uri("http://127.0.0.1:8080/v1beta/models/x?alt=sse&key=secret")
-    'http://localhost/v1beta/models/x?alt=sse'
-    """
-    parts = urlsplit(uri)
-    place = "localhost" if _is_loopback(parts.hostname or "") else parts.netloc.rpartition("@")[2]
-    query = [
-        (name, value) for name, value in parse_qsl(parts.query, True) if name != "key" and not is_secret_name(name)
-    ]
-    return parts._replace(netloc=place, query=urlencode(query)).geturl()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _bytes(body: Any) -> bytes | None:
-    if body is None or isinstance(body, (bytes, str)):
-        return body.encode() if isinstance(body, str) else body
-    if isinstance(body, (dict, list)):
-        return json.dumps(body).encode()
-    return b"".join(piece if isinstance(piece, bytes) else str(piece).encode() for piece in body)
-
-
-def _clean_body(body: bytes | None, *secrets: str, named: bool = False) -> bytes | None:
-    """The body, or the data of each of its events, without secrets. `named`: nor what a key calls one."""
-    try:
-        text = body.decode() if body else ""
-    except UnicodeDecodeError:
-        return body
-    if not body or isinstance(_decoded(body), (dict, list)):
-        return _clean_json(text, secrets, named).encode() if body else body
-    lines = [re.match(r"(data:)?(.*)", line, re.DOTALL) for line in text.split("\n")]
-    clean = ((line[1] or "") + _clean_json(line[2], secrets, named) for line in lines if line)
-    return "\n".join(clean).encode()
-
-
-def _clean_json(text: str, secrets: tuple[str, ...], named: bool) -> str:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return str(_clean(text, secrets, named))
-    clean = _clean(value, secrets, named)
-    return text if clean == value else json.dumps(clean)
-
-
-def _clean(value: Any, secrets: tuple[str, ...], named: bool) -> Any:
-    if isinstance(value, dict):
-        hidden = {name for name in value if named and is_secret_name(name) and isinstance(value[name], str)}
-        return {name: HIDDEN if name in hidden else _clean(item, secrets, named) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_clean(item, secrets, named) for item in value]
-    if not isinstance(value, str) or (len(value) > LONG and " " not in value[:LONG]):
-        return value
-    return redact(value, *secrets)
-
-
-def _decoded(body: bytes | None) -> Any:
-    try:
-        return json.loads(body or b"")
-    except ValueError:
-        return body
 
 
 def _shown(path: str | Path) -> str:
@@ -309,7 +237,7 @@ class _File:
 
 def _wrapped(body: bytes | None) -> dict[str, Any]:
     """How a body is written: as `{"json": …}` or as text where YAML loses nothing of it, else as it is."""
-    value = _decoded(body)
+    value = decoded(body)
     forms: list[dict[str, Any]] = [{"json": value}] if isinstance(value, (dict, list)) else []
     with contextlib.suppress(UnicodeDecodeError):
         forms += [{"string": body.decode()}] if body is not None else []

@@ -64,7 +64,7 @@ def _count(given: Any) -> int:
     return len(given) if isinstance(given, list) and given and not isinstance(given[0], int) else 1
 
 
-@lru_cache(64)
+@lru_cache(16)
 def _vectors(count: int, size: int, base64: bool) -> Reply:
     vectors = [vector(number, size) for number in range(count)]
     return Reply.embedding(vectors, base64=base64, usage=(count, 0)).packed()

@@ -290,8 +290,11 @@ def test_no_key_is_logged_at_any_level(server):
 
 @pytest.mark.parametrize("provider", ["anthropic/claude-x", "google/gemini-x"])
 def test_a_block_that_litellm_would_leave_out_in_silence_is_an_error(server, provider):
-    model = magma.Model(provider, api_base=server.url, api_key="test-key-1")
-    blocks = [{"type": "text", "text": "Who speaks?"}, {"type": "audio_url", "audio_url": {"url": "https://x.test/a.mp3"}}]
-    with pytest.raises(magma.errors.UnsupportedParamsError, match="audio_url"):
+    model = Model(provider, api_base=server.url, api_key="test-key-1")
+    blocks = [
+        {"type": "text", "text": "Who speaks?"},
+        {"type": "audio_url", "audio_url": {"url": "https://x.test/a.mp3"}},
+    ]
+    with pytest.raises(errors.UnsupportedParamsError, match="audio_url"):
         model({"role": "user", "content": blocks})
     assert server.requests == []
