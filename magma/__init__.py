@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .model.rerank import Reranker
     from .model.speak import Speaker
     from .model.transcribe import Transcriber
-    from .parsers.json import JsonBlockParser, JsonDictParser
+    from .parsers.json_parsers import JsonBlockParser, JsonDictParser
     from .profiles import get_model_profile
     from .responses import Attempt, Cost, Generation, Response, Usage
     from .tools import ToolCall, ToolCalls
@@ -57,8 +57,8 @@ _HOMES = {
     "ImageEditor": "model.image",
     "ImageEmbedder": "model.embed",
     "ImageGenerator": "model.image",
-    "JsonBlockParser": "parsers.json",
-    "JsonDictParser": "parsers.json",
+    "JsonBlockParser": "parsers.json_parsers",
+    "JsonDictParser": "parsers.json_parsers",
     "MissingExtraError": "errors",
     "Model": "model.chat",
     "ModelAsync": "model.chat",

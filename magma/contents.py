@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from . import media
+from . import media, media_types
 from .errors import ConfigError
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -36,11 +36,11 @@ class Audio(bytes):
     def __new__(cls, data: Any = b"", format: str | None = None, media_type: str | None = None) -> Audio:
         """Sound of these bytes; `format` and `media_type` are as the provider told them."""
         self = super().__new__(cls, data)
-        seen = media.sniff(self)
-        named = media.guess(f"a.{format}") if format else None
+        seen = media_types.sniff(self)
+        named = media_types.guess(f"a.{format}") if format else None
         self.media_type = media_type or named or seen or "application/octet-stream"
         known = media_type or seen
-        self.format = format or (media.extension_of(known) if known else None)
+        self.format = format or (media_types.extension_of(known) if known else None)
         return self
 
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
@@ -84,7 +84,7 @@ class Image(str):
             ConfigError: no valid base64.
         """
         data, _ = media.read_data_url(f"data:;base64,{text}")
-        told = media.sniff(data) or media_type or "image/png"
+        told = media_types.sniff(data) or media_type or "image/png"
         return cls(f"data:{told};base64,{text}", revised_prompt=revised_prompt)
 
     @property
@@ -118,7 +118,7 @@ class Image(str):
         if not self._inline:
             return f"<Image {media.shown(self)}>"
         size = len(self.partition(",")[2]) * 3 // 4
-        return f"<Image {media.extension_of(self.media_type or '')} {media.size_of(size)}>"
+        return f"<Image {media_types.extension_of(self.media_type or '')} {media.size_of(size)}>"
 
 
 def _image(url: str, revised_prompt: str | None) -> Image:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magma import ConfigError, ModelError, errors, media
+from magma import ConfigError, ModelError, errors, media, media_types
 from magma.testing.server import Close, Hang, Ping, Reply, Server
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -59,12 +59,12 @@ DATA = "data:image/png;base64," + base64.b64encode(PNG).decode()
     ],
 )
 def test_the_first_bytes_tell_the_type(data, media_type):
-    assert media.sniff(data) == media_type
+    assert media_types.sniff(data) == media_type
 
 
 @given(st.binary(max_size=80))
 def test_any_bytes_are_sniffed(data):
-    told = media.sniff(data)
+    told = media_types.sniff(data)
     assert told is None or "/" in told
 
 

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..errors import ConfigError, ModelError
-from ..media import File
 from . import facts, failure, operations, unsupported
 from .answer import Answer
+from .arguments import arguments_of, copied
 from .chunks import carries, chunks_of, ends
 from .engine import Job, engine
 from .inline import OPENAI_LIKE
@@ -35,7 +35,6 @@ from .spelling import PROVIDERS
 if TYPE_CHECKING:
     from . import wire
 
-_INNER_TIMEOUT = 86_400.0  # constant, as it is part of LiteLLM's client key; the real deadline is the engine's
 _QUIET_IMPORT = {"LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # no .env, no price download
 # Half a second of modules that the first call would import on the engine's loop, against its deadline.
 _FIRST_CALL = ("openai.resources", "litellm.proxy.openai_files_endpoints.common_utils")
@@ -167,52 +166,9 @@ def _listener(request: Request, messages: Any) -> dict[str, Any]:
 # --- what is sent ---------------------------------------------------------------------------------------
 
 
-# What LiteLLM holds back for ids that are not in its table: `user` in silence, `thinking` with an error.
-_ALLOWED = dict.fromkeys(OPENAI_LIKE, frozenset({"user"}))
-
-
 def _arguments(request: Request, left_out: frozenset[str]) -> dict[str, Any]:
-    """The keyword arguments for LiteLLM: copies, because it changes what it is given."""
-    arguments = {name: _copy(value, request) for name, value in request.inputs.items()}
-    arguments |= {name: _copy(value, request) for name, value in request.params.items() if name not in left_out}
-    arguments |= {"model": request.model, "timeout": _INNER_TIMEOUT, "max_retries": 0, "num_retries": 0}
-    for name in ("api_base", "api_key", "api_version", "organization"):
-        if (value := getattr(request, name)) is not None:
-            arguments[name] = value
-    if request.operation != "completion":  # its headers are put on the wire: LiteLLM would send some in the body
-        return {
-            **arguments,
-            **_allowances(request, arguments),
-            **operations.arguments(request),
-            **_listener(request, None),
-        }
-    if request.extra_headers:
-        arguments["extra_headers"] = dict(request.extra_headers)
-    if request.stream:
-        options = arguments.get("stream_options") or {}
-        arguments |= {"stream": True, "stream_options": {**options, "include_usage": True}}
-    arguments |= _allowances(request, arguments)
-    arguments["_skip_mcp_handler"] = True  # 1.106 imports `mcp` for any `tools`; never reaches the wire
+    arguments = arguments_of(request, left_out)
     return arguments | _listener(request, arguments.get("messages"))
-
-
-def _allowances(request: Request, arguments: dict[str, Any]) -> dict[str, Any]:
-    allowed = _ALLOWED.get(request.provider, frozenset()) & arguments.keys()
-    if "thinking" in arguments and "claude" in request.model:
-        allowed |= {"thinking"}
-    if request.operation == "embedding" and request.api_base and "dimensions" in arguments:
-        allowed |= {"dimensions"}  # LiteLLM goes by the name of OpenAI's models, whoever serves this one
-    if not allowed:
-        return {}
-    return {"allowed_openai_params": [*arguments.get("allowed_openai_params", ()), *sorted(allowed)]}
-
-
-def _copy(value: Any, request: Request) -> Any:
-    if isinstance(value, dict):
-        return {name: _copy(item, request) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_copy(item, request) for item in value]
-    return operations.on_wire(value, request) if isinstance(value, File) else value
 
 
 async def _call(request: Request) -> tuple[Any, list[str]]:
@@ -245,7 +201,7 @@ def _takes(request: Request, name: str) -> bool:
     model, provider, *_ = _litellm.get_llm_provider(model=request.model, api_base=request.api_base, api_key="-")
     prepare = getattr(_litellm.utils, operations.PREPARERS.get(request.operation, "get_optional_params"))
     try:
-        prepare(model=model, custom_llm_provider=provider, **{name: _copy(request.params[name], request)})
+        prepare(model=model, custom_llm_provider=provider, **{name: copied(request.params[name], request)})
     except _litellm.UnsupportedParamsError:
         return False
     except Exception:  # it says something else about the value alone: the real call will say it better

@@ -1,9 +1,9 @@
 """The line that every call walks, and the drivers that move it.
 
 `line` is one generator without I/O: it yields what it wants (`Ask`, `Sleep`, `Join`, `Load`) and is sent
-the outcome or thrown the error; it returns the `Response`. `walk` gets each wish's outcome from its source
-(`sources.py`) and hands a stream's deltas on. `run`, `arun` and the two iterators of `Stream` drive the walk: they
-differ only in how they wait. Whoever changes a rule changes `line`; whoever changes waiting, the engine.
+the outcome or thrown the error; it returns the `Response`. `walk.py` gets each wish's outcome. `run`, `arun` and the
+two iterators of `Stream` drive the walk: they differ only in how they wait. Whoever changes a rule changes `line`;
+whoever changes waiting, the engine.
 """
 
 from __future__ import annotations
@@ -17,34 +17,22 @@ from typing import Any, TypeVar
 import msgspec
 
 from .. import offline
-from ..errors import ConfigError, ModelError, StreamInterruptedError, TimeoutError
+from ..errors import ConfigError, ModelError
 from ..responses import Attempt, Response
 from . import dispatch, hooks
 from .answer import Answer
-from .assemble import Assembly, Sound, assembly_of
-from .engine import DELTA, ERROR, RESULT, Item, Job, Source
 from .parts import Spent, side_by_side
-from .request import Ask, Begin, Join, Load, Request, Sleep, Step
-from .sources import earliest, source_of
+from .request import Ask, Join, Load, Request, Sleep, Step
+from .sources import earliest
 from .waiting import in_async
+from .walk import Line, Parse, walk
 
 R = TypeVar("R", bound=Response)
-Parse = Callable[[Request, Answer], R]
-Line = Generator[Step, Any, R]
-Walk = Generator[Source | Response, Item | None, R]
-
 Answerer = Callable[[Request], "dict[str, Any] | None"]
 LOCAL: list[Answerer] = [
     lambda request: offline.answer(request.model, request.inputs, request.params, request.operation)
 ]
 """Who can answer without a network, asked in turn: `offline/`, and scripted answers of `magma.testing`."""
-
-
-class Abandoned(Exception):
-    """Thrown into a walk whose stream is left early; what had arrived becomes the response."""
-
-
-_LEFT: Item = (RESULT, None)
 
 
 # --- the line -------------------------------------------------------------------------------------------
@@ -248,77 +236,6 @@ def _local(request: Request) -> Answer | None:
     return None
 
 
-# --- the walk: from a line's wishes to their outcomes -----------------------------------------------------------------------------
-
-
-def walk(
-    line: Line[R], emit: Callable[[dict[str, Any]], R | None] | None = None, parse: Parse[R] | None = None
-) -> Walk[R]:
-    """Moves the line: yields a source whenever an item is needed, and the deltas of a stream as they come.
-
-    Args:
-        line: the line.
-        emit: makes what a stream's consumer gets out of a chunk (None: nothing); only for streams.
-        parse: makes the `.partial` of a stream's error out of what had arrived; only for streams.
-    """
-    begun: dict[int, Source] = {}
-    try:
-        step = next(line)
-        while True:
-            if isinstance(step, Begin):
-                begun[id(step.ask)] = source_of(step.ask)
-                step = line.send(None)
-                continue
-            source = begun.pop(id(step), None) or source_of(step)
-            streamed = isinstance(step, Ask) and step.request.stream
-            assembly = assembly_of(step.request.operation, step.began) if streamed else None  # type: ignore[union-attr]
-            try:
-                kind, value = yield from _outcome(source, assembly, emit)
-            except Abandoned:
-                if assembly is None or not assembly.began:
-                    raise
-                kind, value = _LEFT
-            finally:
-                source.cancel()
-            if kind == ERROR:
-                if assembly is not None and assembly.began and isinstance(value, ModelError) and parse is not None:
-                    value = _midway(value, parse(step.request, assembly.answer()))  # type: ignore[union-attr]
-                step = line.throw(value)
-            else:
-                step = line.send(assembly.answer(value) if assembly is not None else value)
-    except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]
-    finally:
-        line.close()
-        for source in begun.values():
-            source.cancel()
-
-
-def _outcome(source: Source, assembly: Assembly | Sound | None, emit: Any) -> Generator[Any, Any, Item]:
-    while True:
-        item = yield source
-        if item[0] != DELTA or assembly is None:
-            return item  # type: ignore[no-any-return]
-        assembly.add(item[1])
-        delta: Any = emit(item[1]) if emit is not None else None
-        if delta.__class__ is list:
-            yield from delta
-        elif delta is not None:
-            yield delta
-
-
-def _midway(error: ModelError, partial: Response) -> ModelError:
-    """The error of a stream that had begun: it holds what had arrived, and is not asked for again."""
-    state = {"partial": partial, "retryable": False}
-    if isinstance(error, TimeoutError):
-        error.__dict__.update(state)
-        return error
-    unit = "bytes" if isinstance(partial.content, bytes) else "characters"
-    interrupted = StreamInterruptedError(f"the stream broke after {len(partial.content)} {unit}: {error}")
-    interrupted.__dict__.update(error.__dict__ | state)
-    return interrupted
-
-
 # --- drivers --------------------------------------------------------------------------------------------
 
 
@@ -353,12 +270,3 @@ async def arun(requests: Sequence[Request], parse: Parse[R]) -> R:
         return stop.value  # type: ignore[no-any-return]
     finally:
         moving.close()
-
-
-def forsake(walk: Any, source: Source) -> None:
-    """Ends a walk whose stream was garbage collected: on the engine's loop, never inside the finaliser."""
-    if isinstance(source, Job):
-        source.cancel()
-        source.later(walk.close)
-    else:
-        walk.close()

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, overload
 from ..errors import ConfigError, ModelError
 from ..responses import Generation, Response
 from . import flow
+from . import walk as walking
 from .chunks import split
 from .pieces import Objects, Texts
 from .request import Request
@@ -35,14 +36,14 @@ class Stream(Generic[R]):
         ModelError: as for an unstreamed call, before the first delta.
     """
 
-    def __init__(self, request: Request, parse: flow.Parse[R], emit: Emit[R]) -> None:
+    def __init__(self, request: Request, parse: walking.Parse[R], emit: Emit[R]) -> None:
         self._request = request
         self._count = 0
         self._emit = emit
         self._replay: list[R] = []
         self._response: R | None = None
         self._source: Any = None
-        self._walk: Any = flow.walk(flow.line(request, parse), emit, parse)
+        self._walk: Any = walking.walk(flow.line(request, parse), emit, parse)
         self._done = False
         self._reading = threading.Lock()
         _unfinished.add(self)
@@ -173,11 +174,11 @@ class Stream(Generic[R]):
             self._replay.clear()
             return
         try:
-            self._walk.throw(flow.Abandoned())
+            self._walk.throw(walking.Abandoned())
         except StopIteration as stop:
             self._finish(stop.value)
             self._replay.clear()
-        except (flow.Abandoned, ModelError, TypeError):
+        except (walking.Abandoned, ModelError, TypeError):
             pass
         self._done = True
         self._walk.close()
@@ -205,7 +206,7 @@ class Stream(Generic[R]):
     def __del__(self) -> None:
         source = getattr(self, "_source", None)
         if source is not None and not self._done:
-            flow.forsake(self._walk, source)  # hooks and locks have no place in a finaliser
+            walking.forsake(self._walk, source)  # hooks and locks have no place in a finaliser
 
     def __repr__(self) -> str:
         state = "ended" if self._done else f"{self._count} deltas so far"

@@ -14,9 +14,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("id", required=False)
-@click.option(
-    "--type", "model_type", metavar="TYPE", default="chat_completion", help="Model type, e.g. text_embedder."
-)
+@click.option("--type", "model_type", metavar="TYPE", default="chat_completion", help="Model type, e.g. text_embedder.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def explain(ctx: click.Context, id: str | None, model_type: str, as_json: bool) -> None:

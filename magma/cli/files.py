@@ -77,9 +77,9 @@ def written(path: str, *, force: bool) -> Iterator[BinaryIO]:
 
 def tell_other_type(path: str, data: bytes) -> None:
     """Tells where the bytes are of another type than the file's name says."""
-    from .. import media
+    from .. import media_types
 
-    named, seen = media.guess(path), media.sniff(data)
+    named, seen = media_types.guess(path), media_types.sniff(data)
     if seen and named and named != "audio/pcm" and seen != _SAME.get(named, named):
         output.notice(f"{path!r:.80} holds {seen}, which is what came, not {named}", "warning")
 

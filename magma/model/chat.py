@@ -10,9 +10,10 @@ from pydantic import Field, InstanceOf, SecretStr
 from ..errors import ConfigError
 from ..messages import own, to_messages
 from ..tools import choose, tool_schemas
-from ._base import Connected, Handle, handle
+from ._base import Connected, Handle
 from ._factory import Factory
 from ._frozen import FrozenDict
+from ._handle import handle
 
 if TYPE_CHECKING:
     from .._call.answer import Answer

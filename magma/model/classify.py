@@ -11,8 +11,9 @@ from pydantic import Field, InstanceOf
 
 from .._call.inline import OPENAI_LIKE
 from ..errors import ConfigError
-from ._base import Connected, handle
+from ._base import Connected
 from ._frozen import FrozenDict
+from ._handle import handle
 
 if TYPE_CHECKING:
     from .._call.answer import Answer

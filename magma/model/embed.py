@@ -12,7 +12,8 @@ from .._call.inline import OPENAI_LIKE
 from ..errors import ConfigError
 from ..media import File, load
 from ..messages import own
-from ._base import Connected, handle
+from ._base import Connected
+from ._handle import handle
 
 if TYPE_CHECKING:
     from .._call.answer import Answer

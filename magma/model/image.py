@@ -12,7 +12,8 @@ from ..contents import Image
 from ..errors import ConfigError
 from ..messages import own
 from ._answers import uploaded
-from ._base import Connected, handle
+from ._base import Connected
+from ._handle import handle
 
 if TYPE_CHECKING:
     from .._call.answer import Answer

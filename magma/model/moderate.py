@@ -10,7 +10,8 @@ import msgspec
 from ..errors import ConfigError
 from ..messages import own
 from ..responses import Dots
-from ._base import Connected, handle
+from ._base import Connected
+from ._handle import handle
 
 if TYPE_CHECKING:
     from .._call.answer import Answer

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from ..errors import ConfigError
 from ..messages import own
-from ._base import Connected, handle
+from ._base import Connected
+from ._handle import handle
 
 if TYPE_CHECKING:
     from .._call.answer import Answer

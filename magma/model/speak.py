@@ -12,7 +12,8 @@ from .._call.inline import OPENAI_LIKE
 from ..contents import Audio
 from ..errors import ConfigError
 from ..messages import own
-from ._base import Connected, Handle, handle
+from ._base import Connected, Handle
+from ._handle import handle
 
 if TYPE_CHECKING:
     from .._call.answer import Answer

@@ -11,7 +11,8 @@ from pydantic import Field
 from ..contents import Transcript
 from ..errors import ConfigError
 from ._answers import uploaded
-from ._base import Connected, handle
+from ._base import Connected
+from ._handle import handle
 
 if TYPE_CHECKING:
     from .._call.answer import Answer

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .json import JsonBlockParser, JsonDictParser
+    from .json_parsers import JsonBlockParser, JsonDictParser
     from .schema import Schema, schema_of
     from .xml import typed_parser_registry
 
 _HOMES = {
-    "JsonBlockParser": "magma.parsers.json",
-    "JsonDictParser": "magma.parsers.json",
+    "JsonBlockParser": "magma.parsers.json_parsers",
+    "JsonDictParser": "magma.parsers.json_parsers",
     "Schema": "magma.parsers.schema",
     "schema_of": "magma.parsers.schema",
     "typed_parser_registry": "magma.parsers.xml",

@@ -14,7 +14,7 @@ import pytest
 
 import magma
 from magma.errors import BadRequestError, ConfigError, ParseError
-from magma.model import _reading
+from magma.model import _mode
 from magma.testing import Reply, Server
 from magma.testing.bodies import anthropic_events, sse
 
@@ -65,7 +65,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def nothing_learnt():
-    _reading._learnt.clear()
+    _mode._learnt.clear()
 
 
 @pytest.fixture
@@ -101,7 +101,8 @@ def test_a_model_without_structured_output_gets_a_tool_and_says_so(model, server
     assert "response_format" not in body
     assert (response.parsed, response.tool_calls, response.finish_reason) == (Event(**PLAIN), (), "stop")
     assert "tool call" in response.warnings[0]
-    assert response.message["content"] and "tool_calls" not in response.message
+    assert response.message["content"]
+    assert "tool_calls" not in response.message
 
 
 def test_a_model_with_neither_is_told_in_the_prompt(server):
@@ -130,12 +131,12 @@ def test_an_object_in_prose_and_a_fence_is_found(model, server):
     ],
 )
 def test_the_mode_goes_by_what_is_known(id, mode):
-    assert _reading.mode_of(magma.Model(id)) == mode
+    assert _mode.mode_of(magma.Model(id)) == mode
 
 
 def test_a_claude_that_thinks_is_not_forced_to_call_a_tool():
     model = magma.Model("anthropic/claude-unheard-of", thinking={"type": "enabled", "budget_tokens": 1024})
-    assert _reading.mode_of(model) == "instruction"
+    assert _mode.mode_of(model) == "instruction"
 
 
 def test_anthropics_streamed_object_is_what_was_sent(server):

@@ -181,7 +181,7 @@ def test_files_that_cannot_be_read_say_so(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "half.json").write_text('{"a": ')
     for name in ("missing.json", "binary", "half.json", "."):
-        with pytest.raises(ConfigError, match="JSON|read|UTF-8"):
+        with pytest.raises(ConfigError, match=r"JSON|read|UTF-8"):
             magma.load(tmp_path / name)
     with pytest.raises(ConfigError, match="written"):
         magma.save({}, tmp_path / "no" / "folder.json")
