@@ -40,12 +40,12 @@ def checked(answer: Any) -> Any:
         return answer
     if isinstance(answer, Generation):
         return _body_of(answer)
-    if isinstance(answer, Response) and answer.raw:
-        return copy.deepcopy(answer.raw)
+    if isinstance(answer, Response):
+        return copy.deepcopy(answer.raw) if answer.raw else checked(answer.content)
     if isinstance(answer, Mapping):
         return _checked_mapping(answer)
     if isinstance(answer, (list, tuple)) and answer:
-        return list(answer) if _is_of_one_kind(answer) else _calls(answer)
+        return plain(answer) if _is_of_one_kind(answer) else _calls(answer)
     if callable(answer):
         return answer
     if any(hasattr(answer, name) for name in ("model_dump_json", "__struct_fields__", "__dataclass_fields__")):

@@ -76,4 +76,4 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     config = getattr(type(value), "__struct_config__", None)  # of a File: megabytes that nobody can change
-    return value if isinstance(value, (str, bytes)) or (config and config.frozen) else copy.deepcopy(value)
+    return value if isinstance(value, (str, bytes, int, float)) or (config and config.frozen) else copy.deepcopy(value)
