@@ -257,6 +257,9 @@ def fetch(url: str, *, most: int = LIMITS["video"], timeout: float = 60.0) -> by
     try:
         with httpx.stream("GET", url, timeout=timeout, follow_redirects=False, headers=headers) as response:
             _check_status(url, response.status_code, response.headers.get("location"))
+            promised = response.headers.get("content-length", "")
+            if promised.isdigit() and int(promised) > most:
+                raise ConfigError(f"{shown(url)} is larger than {size_of(most)}: raise most=")
             for piece in response.iter_bytes():
                 size += len(piece)
                 if size > most:

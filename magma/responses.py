@@ -6,11 +6,13 @@ A number that the provider did not give is `None`, never 0.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from .contents import Audio, Image, Transcript
 from .tools import ToolCall, ToolCalls
 
 if TYPE_CHECKING:
@@ -168,6 +170,10 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         """What was asked for: same as `.content`."""
         return self.content
 
+    def joined_content(self, contents: Sequence[Any]) -> list[Any]:
+        """One list of the lists that the parts of a call answered."""
+        return [item for content in contents for item in content]
+
     @property
     def metadata(self) -> Dots:
         """`{"usage": {"completion_tokens", "prompt_tokens", "total_tokens"}}`, by key or by attribute."""
@@ -188,7 +194,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_json(cls: type[T], text: str | bytes) -> T:
-        """The response that `to_json` wrote; a `.parsed` object comes back as plain data.
+        """The response that `to_json` wrote; a `.parsed` object comes back as plain data, sounds and images as what they were.
 
         Raises:
             ValueError: not JSON, or not a response's.
@@ -197,6 +203,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         parts = data.pop("cost_parts", None) if isinstance(data, dict) else None
         if parts and data.get("cost") is not None:
             data["cost"] = Cost(data["cost"], **parts)
+        if isinstance(data, dict):
+            _restore(data)
         return msgspec.convert(data, cls, dec_hook=_read)
 
     def __getitem__(self, name: str) -> Any:
@@ -338,13 +346,31 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, (str, int, float, bool)):
+    if isinstance(value, str):
+        return str.__str__(value)  # of a Transcript or an Image, its text alone
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    if value is None or isinstance(value, (int, float, bool)):
         return value
     try:
         return msgspec.to_builtins(value)
     except (TypeError, ValueError):
         dump = getattr(value, "model_dump", None)
         return dump(mode="json") if dump else repr(value)
+
+
+def _restore(data: dict[str, Any]) -> None:
+    """Makes contents again of what JSON could only carry as text: a sound, images, a transcript."""
+    raw, content, kind = data.get("raw") or {}, data.get("content"), data.get("response_type")
+    if kind == "audio_generation" and isinstance(content, str):
+        data["content"] = Audio(b64decode(content), media_type=raw.get("media_type") or None)
+        if isinstance(raw.get("audio"), str):
+            data["raw"] = {**raw, "audio": b64decode(raw["audio"])}
+    elif kind == "image_generation":
+        data["content"] = [Image(one) for one in content] if isinstance(content, list) else Image(content or "")
+    elif kind == "transcription" and isinstance(content, str):
+        told = {name: raw.get(name) for name in ("words", "segments", "language", "duration")}
+        data["content"] = Transcript(content, **told)
 
 
 def _read(kind: type, value: Any) -> Any:

@@ -7,9 +7,10 @@ import math
 import sys
 from array import array
 from base64 import b64decode
+from collections.abc import Sequence
 from typing import Any
 
-from .errors import MissingExtraError
+from .errors import MissingExtraError, ParseError
 from .responses import Response
 
 
@@ -32,6 +33,17 @@ class Embedding(Response, frozen=True, kw_only=True):
         except ImportError:
             raise MissingExtraError("numpy", extra="numpy") from None
         return numpy.asarray(self.content, dtype=numpy.float32)
+
+    def joined_content(self, contents: Sequence[Any]) -> list[Any]:
+        """All vectors.
+
+        Raises:
+            ParseError: one part's have another length than another's.
+        """
+        lengths = sorted({len(content[0]) for content in contents})
+        if len(lengths) > 1:
+            raise ParseError(f"{self.model}: the vectors have different lengths: {lengths}", model=self.model)
+        return super().joined_content(contents)
 
     def __repr__(self) -> str:
         many = bool(self.content) and isinstance(self.content[0], list)

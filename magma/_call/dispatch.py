@@ -168,7 +168,7 @@ def _listener(request: Request, messages: Any) -> dict[str, Any]:
 
 def _arguments(request: Request, left_out: frozenset[str]) -> dict[str, Any]:
     arguments = arguments_of(request, left_out)
-    return arguments | _listener(request, arguments.get("messages"))
+    return arguments | _listener(request, arguments.get("messages", arguments.get("input")))
 
 
 async def _call(request: Request) -> tuple[Any, list[str]]:
@@ -267,13 +267,20 @@ def _exchange(ask: Ask) -> wire.Exchange:
 
 async def _operate(ask: Ask, exchange: wire.Exchange) -> tuple[dict[str, Any], list[str]]:
     """The answer of an operation that is not chat."""
-    request = ask.request
+    request, warned = ask.request, list[str]()
     try:
         if any(map(operations.is_remote, request.inputs.values())):
             request = await operations.with_files(request)
         answer, warned = await _call(request)
         return operations.body_of(request, answer, exchange), warned
     except Exception as error:
+        raw = exchange.json() if exchange.status == 200 else None
+        if (
+            isinstance(raw, dict)
+            and operations.is_in_shape(request.operation, raw)
+            and not isinstance(error, ModelError)
+        ):
+            return raw, warned  # LiteLLM stumbled over a good answer
         failed = _told(error, exchange, request)
     raise failed
 

@@ -197,10 +197,21 @@ class Job:
 class Ready:
     """Items that are there already: what a `Job` is to the network, this is to the cache and `offline/`."""
 
-    __slots__ = ("_items",)
+    __slots__ = ("_items", "_wake")
 
     def __init__(self, *items: Item) -> None:
         self._items = deque(items)
+        self._wake: Callable[[], object] | None = None  # nobody has to wait for it
+
+    def _pop(self) -> Item | None:
+        return self._items.popleft() if self._items else None
+
+    def _patience(self) -> float:
+        return -1
+
+    def overdue(self) -> Exception:
+        """Never asked for: what is there is never late."""
+        return _late()
 
     def take(self) -> Item:
         """The next item."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ConfigError, UnsupportedParamsError
+from ..errors import AuthenticationError, ConfigError, UnsupportedParamsError
 from ..media import LIMITS, File, fetch, load, shown
 from . import failure
 from .request import Request
@@ -43,7 +43,13 @@ def arguments(request: Request) -> dict[str, Any]:
     Raises:
         UnsupportedParamsError: a parameter that the operation has no way to send.
     """
-    found = _found(request) if request.operation in ("moderation", "image_generation") else {}
+    if request.operation == "speech" and request.provider == "gemini" and request.api_base:
+        raise UnsupportedParamsError(  # LiteLLM would ask Google itself, with the key and the text
+            f"{request.model}: speech cannot be asked for at another api_base; leave it out",
+            provider=request.provider,
+            model=request.model,
+        )
+    found = _found(request) if request.operation in ("moderation", "image_generation", "image_edit") else {}
     if request.operation != "moderation":
         return found
     if request.params and request.on_unsupported != "drop":
@@ -60,6 +66,12 @@ def _found(request: Request) -> dict[str, Any]:
     """OpenAI's key and address out of the environment of this moment: here LiteLLM would keep those of its first call."""
     if request.provider != "openai":
         return {}
+    if not (request.api_key or os.environ.get("OPENAI_API_KEY")):  # LiteLLM would send "Bearer None"
+        raise AuthenticationError(
+            f"{request.model}: no API key: {failure.key_hint(request)}",
+            provider=request.provider,
+            model=request.model,
+        )
     found = {"api_key": request.api_key or os.environ.get("OPENAI_API_KEY")}
     found["api_base"] = request.api_base or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
     return {name: value for name, value in found.items() if value}
@@ -118,7 +130,7 @@ def body_of(request: Request, answer: Any, exchange: Exchange) -> dict[str, Any]
     if isinstance(raw, dict) and raw.get("error"):
         raise failure.reported(raw, exchange, request)
     name = _HOLDS[request.operation]
-    if isinstance(raw, dict) and _is_in_shape(request.operation, raw):
+    if isinstance(raw, dict) and is_in_shape(request.operation, raw):
         return raw
     body: dict[str, Any] = answer.model_dump(warnings=False) if hasattr(answer, "model_dump") else {}
     if request.operation == "transcription":
@@ -155,9 +167,9 @@ _TELLS_USAGE = (
 )
 
 
-def _is_in_shape(operation: str, raw: dict[str, Any]) -> bool:
+def is_in_shape(operation: str, raw: dict[str, Any]) -> bool:
     """Whether the provider's own words are in OpenAI's shape."""
-    held = raw.get(_HOLDS[operation])
+    held = raw.get(_HOLDS.get(operation, ""))
     if operation == "transcription":
         words = raw.get("words")
         theirs = isinstance(words, list) and words and isinstance(words[0], dict) and "word" not in words[0]

@@ -167,9 +167,15 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class Begin(msgspec.Struct, frozen=True):
-    """Step: begin to ask, without waiting; the same `Ask` is yielded later for its outcome. The line is sent None."""
+    """Step: begin another step without waiting for its outcome. The line is sent None."""
 
-    ask: Ask
+    step: Any
+
+
+class First(msgspec.Struct, frozen=True):
+    """Step: wait for the first outcome of steps that were begun. The line is sent its place, whether it is an error, and it."""
+
+    steps: tuple[Any, ...]
 
 
 class Sleep(msgspec.Struct, frozen=True):
@@ -192,4 +198,4 @@ class Load(msgspec.Struct, frozen=True):
     provider: str
 
 
-Step: TypeAlias = Ask | Begin | Sleep | Join | Load
+Step: TypeAlias = Ask | Begin | First | Sleep | Join | Load

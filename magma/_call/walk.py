@@ -14,13 +14,14 @@ from ..responses import Response
 from .answer import Answer
 from .assemble import Assembly, Sound, assembly_of
 from .engine import DELTA, ERROR, RESULT, Item, Job, Source
-from .request import Ask, Begin, Request, Step
+from .first import FirstOf
+from .request import Ask, Begin, First, Request, Step
 from .sources import source_of
 
 R = TypeVar("R", bound=Response)
 Parse = Callable[[Request, Answer], R]
 Line = Generator[Step, Any, R]
-Walk = Generator[Source | Response, Item | None, R]
+Walk = Generator[Source | FirstOf | Response, Item | None, R]
 
 
 class Abandoned(Exception):
@@ -45,10 +46,16 @@ def walk(
         step = next(line)
         while True:
             if isinstance(step, Begin):
-                begun[id(step.ask)] = source_of(step.ask)
+                begun[id(step.step)] = source_of(step.step)
                 step = line.send(None)
                 continue
-            source = begun.pop(id(step), None) or source_of(step)
+            if isinstance(step, First):
+                found: Any = yield FirstOf([begun[id(one)] for one in step.steps])
+                place, (kind, value) = found[1]
+                begun.pop(id(step.steps[place])).cancel()
+                step = line.send((place, kind == ERROR, value))
+                continue
+            source = source_of(step)
             streamed = isinstance(step, Ask) and step.request.stream
             assembly = assembly_of(step.request.operation, step.began) if streamed else None  # type: ignore[union-attr]
             try:

@@ -240,6 +240,8 @@ def _labels(labels: Any, where: str) -> FrozenDict:
     told = labels if isinstance(labels, Mapping) else None
     if told is None and (isinstance(labels, (str, bytes)) or not isinstance(labels, (Sequence, Set))):
         raise ConfigError(f"{where} must be a list of str or a dict label -> description, not {type(labels).__name__}")
+    if isinstance(labels, Set):  # whose order is another in each process
+        labels = sorted(labels, key=str)
     named = [(label, told[label] if told is not None else "") for label in labels]
     for label, meaning in named:
         if not isinstance(label, str) or not label.strip() or not isinstance(meaning, (str, type(None))):

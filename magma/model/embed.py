@@ -106,6 +106,9 @@ class ImageEmbedder(Connected):
             ...
 
     def _inputs(self, image: Any) -> dict[str, Any]:
+        known = self.profile if self.provider in ("openai", "azure") else None
+        if known is not None and "image" not in known.modalities.input:  # it would embed the image's base64 as text
+            raise ConfigError(f"{self.id} takes no images; use a model that does, such as jina_ai/jina-clip-v2")
         if isinstance(image, (list, tuple)):
             if not image:
                 raise ConfigError("image is an empty list: give at least one image")

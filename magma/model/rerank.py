@@ -80,22 +80,28 @@ class Reranker(Connected):
 def _ranked(results: Any, documents: list[Any]) -> list[dict[str, Any]]:
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
         raise ValueError("the results are no list of objects")
-    seen: set[int] = set()
+    seen, ranked = set[int](), list[dict[str, Any]]()
     for result in results:
-        index, score = result.get("index"), result.get("relevance_score", result.get("score"))
+        index, score = result.get("index"), _score(result)
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(documents):
             raise ValueError(f"a result has the index {index!r:.20} for {len(documents)} documents")
         if index in seen:
             raise ValueError(f"the index {index} is twice in the results")
-        if isinstance(score, bool) or not isinstance(score, (int, float)) or not -math.inf < score < math.inf:
-            raise ValueError(f"document {index} has the score {score!r:.20}, which is no number")
+        if score is None:
+            told = result.get("relevance_score", result.get("score"))
+            raise ValueError(f"document {index} has the score {told!r:.20}, which is no number")
         seen.add(index)
-    best_first = sorted(results, key=lambda result: -result.get("relevance_score", result.get("score")))
-    return [
-        {
-            "index": result["index"],
-            "score": float(result.get("relevance_score", result.get("score"))),
-            "document": documents[result["index"]],
-        }
-        for result in best_first
-    ]
+        ranked.append({"index": index, "score": score, "document": documents[index]})
+    return sorted(ranked, key=lambda one: -one["score"])
+
+
+def _score(result: dict[str, Any]) -> float | None:
+    """A document's score; None for what is no finite number."""
+    told = result.get("relevance_score", result.get("score"))
+    if isinstance(told, bool) or not isinstance(told, (int, float)):
+        return None
+    try:
+        score = float(told)
+    except OverflowError:
+        return None
+    return score if math.isfinite(score) else None

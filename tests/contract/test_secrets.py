@@ -6,7 +6,6 @@ import pickle
 
 import pytest
 
-import magma
 from magma import Cache, errors, register_hook, testing
 from magma.testing import Reply
 
@@ -100,10 +99,7 @@ def test_a_key_is_in_no_cassette(kind, server, tmp_path):
     assert second.content == first.content
 
 
-def test_without_a_key_the_error_names_the_variable(kind, server, request):
-    if kind.type is magma.ImageEditor:
-        reason = "LiteLLM's image edit sends `Authorization: Bearer None` without a key"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_without_a_key_the_error_names_the_variable(kind, server):
     variable = f"{kind.id.partition('/')[0].upper()}_API_KEY"
     with pytest.raises(errors.AuthenticationError, match=variable):
         kind.handle(server, api_key=None)(*kind.inputs)

@@ -112,13 +112,6 @@ def test_a_round_trip_through_serialize_sends_the_same_bytes(kind, server):
     assert first == second
 
 
-def unless_json_knows(request, kind, *types):
-    """Marks a test of these types as one that fails for now."""
-    if kind.type in types:
-        reason = "Response.to_json cannot write what is more than a plain str or bytes (Transcript, Image, Audio)"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-
-
 def test_a_response_pickles(kind, server):
     response = asked(server, kind, kind.handle(server))
     again = pickle.loads(pickle.dumps(response))
@@ -130,7 +123,6 @@ def test_a_response_pickles(kind, server):
 
 
 def test_a_response_turns_into_json(kind, server, request):
-    unless_json_knows(request, kind, magma.Transcriber, magma.ImageGenerator, magma.ImageEditor)
     response = asked(server, kind, kind.handle(server))
     told = json.loads(response.to_json())
     assert told["response_type"] == response.response_type
@@ -139,7 +131,6 @@ def test_a_response_turns_into_json(kind, server, request):
 
 
 def test_a_response_read_from_json_says_the_same(kind, server, request):
-    unless_json_knows(request, kind, magma.Transcriber, magma.ImageGenerator, magma.ImageEditor, magma.Speaker)
     response = asked(server, kind, kind.handle(server))
     read = type(response).from_json(response.to_json())
     assert kind.shape(read.content) == kind.content

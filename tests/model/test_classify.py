@@ -63,7 +63,6 @@ def test_labels_may_be_any_collection(kind, server, classifier):
         assert "- negative: sad words" in told
 
 
-@pytest.mark.xfail(strict=True, reason="_settle.py: a set's order, and so the cache's key, is another in each process")
 def test_labels_out_of_a_set_are_sorted():
     letters = [chr(code) for code in range(97, 123)]
     assert list(magma.TextClassifier(ID, labels=set(letters)).labels) == letters

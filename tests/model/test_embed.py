@@ -182,15 +182,7 @@ def failing(place):
 @pytest.mark.parametrize("call", ["sync", "async"])
 @pytest.mark.parametrize(
     "place",
-    [
-        "0",
-        pytest.param(
-            "2048",
-            marks=pytest.mark.xfail(
-                strict=True, reason="_call/parts.py: side_by_side sees a part's error only when its turn comes"
-            ),
-        ),
-    ],
+    ["0", "2048"],
 )
 def test_a_part_that_fails_for_good_ends_the_others(place, call, server, make):
     server.default = failing(place)
@@ -205,14 +197,12 @@ def by_part(first, second):
     return lambda got: Reply.json(first if len(got.json()["input"]) == 2048 else second)
 
 
-@pytest.mark.xfail(strict=True, reason="_call/parts.py joined: parts whose vectors have different lengths are joined")
 def test_parts_with_vectors_of_different_lengths_are_an_error(server, make):
     server.default = by_part(body(*[[1.0]] * 2048), body([1.0, 2.0]))
     with pytest.raises(PARSE):
         make(magma.Embedder)(NUMBERS[:2049])
 
 
-@pytest.mark.xfail(strict=True, reason="_call/parts.py _sums: the usage of some parts is told as that of all")
 def test_usage_is_unknown_where_that_of_one_part_is(server, make):
     server.default = by_part(body(*[[1.0]] * 2048), body([1.0], usage=None))
     assert make(magma.Embedder)(NUMBERS[:2049]).usage is None

@@ -22,12 +22,8 @@ def body(*vectors, indices=None, usage=USAGE):
 
 
 FLOATS = [[1.0, 2.0], [3.0, 4.0]]
-NO_COHERE = pytest.mark.xfail(
-    strict=True,
-    reason="_call/dispatch.py _arguments: LiteLLM's cohere reader wants the input in its logging object, which gets None",
-)
 WIRES = [
-    pytest.param("cohere/embed-v4.0", "/v2/embed", "/v2/embed", "texts", {"embeddings": {"float": FLOATS}, "meta": {"billed_units": {"input_tokens": 7}}}, marks=NO_COHERE),
+    ("cohere/embed-v4.0", "/v2/embed", "/v2/embed", "texts", {"embeddings": {"float": FLOATS}, "meta": {"billed_units": {"input_tokens": 7}}}),
     ("gemini/gemini-embedding-001", "", "/models/gemini-embedding-001:batchEmbedContents", "requests", {"embeddings": [{"values": one} for one in FLOATS]}),
     ("jina_ai/jina-embeddings-v3", "/v1", "/v1/embeddings", "input", body(*FLOATS)),
     ("voyage/voyage-3", "/v1", "/v1/embeddings", "input", body(*FLOATS)),
@@ -103,7 +99,6 @@ def test_several_images_keep_their_order(server, make):
     assert len({one["image"] for one in server.requests[0].json()["input"]}) == 2
 
 
-@NO_COHERE
 def test_cohere_embeds_an_image(server, make):
     server.default = Reply.json({"embeddings": {"float": [[1.0]]}, "meta": {"billed_units": {"images": 1}}})
     assert make(magma.ImageEmbedder, "cohere/embed-v4.0", "/v2/embed")(PNG).content == [1.0]
@@ -123,7 +118,6 @@ ENDLESS = Reply.raw(b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ncontent-leng
             ENDLESS,
             errors.BadRequestError,
             id="5-GB-by-its-content-length",
-            marks=pytest.mark.xfail(strict=True, reason="media.fetch reads on whatever content-length says"),
         ),
     ],
 )
