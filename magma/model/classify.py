@@ -22,23 +22,14 @@ if TYPE_CHECKING:
 
 
 @handle
-class TextClassifier(Connected):
-    """Sorts texts into labels: `content` is `{"label", "score", "scores"}`, a list of them for a list of texts.
-
-    A score is the probability that the model gave to the label, 0 to 1, from the provider's log probabilities; None
-    where it tells none. With `multi_label=True` it is `{"labels", "scores"}`.
-
-    >>> from magma import TextClassifier
-    >>> classifier = TextClassifier("offline/echo", labels=["positive", "negative"])
-    >>> classifier("A positive surprise!").consume()
-    {'label': 'positive', 'score': None, 'scores': {'positive': None, 'negative': None}}
-    """
+class Classifier(Connected):
+    """What `TextClassifier` and `ImageClassifier` share: their labels, and how they ask and read."""
 
     operation: ClassVar[str] = "completion"
-    model_type: ClassVar[str] = "text_classifier"
-    env_name: ClassVar[str] = "TEXT_CLASSIFIER"
+    model_type: ClassVar[str] = ""
+    env_name: ClassVar[str] = ""
     connection: ClassVar[frozenset[str]] = Connected.connection | {"labels", "multi_label", "max_reasks"}
-    aliases: ClassVar[Mapping[str, str]] = {"texts": "text", "input": "text", "data": "text"}
+    response_type: ClassVar[str] = ""
 
     labels: InstanceOf[FrozenDict] | None = None
     """The labels, a list or a dict label -> what it means; for one call too: `classifier(text, labels=[…])`."""
@@ -50,6 +41,31 @@ class TextClassifier(Connected):
     """Most tokens of an answer; None is the provider's default."""
     max_reasks: Annotated[int, Field(ge=0, le=10)] = 1
     """How often an answer that is none of the labels is asked for again."""
+
+    def _requests(self, inputs: dict[str, Any]) -> list[Request]:
+        return [self._request(_asked(self, content, many=inputs["many"])) for content in inputs["contents"]]
+
+    def _parse(self, request: Request, answer: Answer) -> Response:
+        return _classified(request, answer, self.response_type)
+
+
+@handle
+class TextClassifier(Classifier):
+    """Sorts texts into labels: `content` is `{"label", "score", "scores"}`, a list of them for a list of texts.
+
+    A score is the probability that the model gave to the label, 0 to 1, from the provider's log probabilities; None
+    where it tells none. With `multi_label=True` it is `{"labels", "scores"}`. Each text is a request of its own.
+
+    >>> from magma import TextClassifier
+    >>> classifier = TextClassifier("offline/echo", labels=["positive", "negative"])
+    >>> classifier("A positive surprise!").consume()
+    {'label': 'positive', 'score': None, 'scores': {'positive': None, 'negative': None}}
+    """
+
+    model_type: ClassVar[str] = "text_classifier"
+    env_name: ClassVar[str] = "TEXT_CLASSIFIER"
+    response_type: ClassVar[str] = "text_classification"
+    aliases: ClassVar[Mapping[str, str]] = {"texts": "text", "input": "text", "data": "text"}
 
     if TYPE_CHECKING:
 
@@ -73,15 +89,9 @@ class TextClassifier(Connected):
                 raise ConfigError(f"text{f'[{place}]' if many else ''} must be a text, not {one!r:.40}")
         return {"contents": texts, "many": many}
 
-    def _requests(self, inputs: dict[str, Any]) -> list[Request]:
-        return [self._request(_asked(self, content, many=inputs["many"])) for content in inputs["contents"]]
-
-    def _parse(self, request: Request, answer: Answer) -> Response:
-        return _classified(request, answer, "text_classification")
-
 
 @handle
-class ImageClassifier(Connected):
+class ImageClassifier(Classifier):
     """Sorts images (path, URL, bytes, data URL, open file) into labels; answers as `TextClassifier` does.
 
     >>> from magma import ImageClassifier
@@ -89,22 +99,10 @@ class ImageClassifier(Connected):
     {'label': 'cat', 'score': None, 'scores': {'cat': None, 'dog': None}}
     """
 
-    operation: ClassVar[str] = "completion"
     model_type: ClassVar[str] = "image_classifier"
     env_name: ClassVar[str] = "IMAGE_CLASSIFIER"
-    connection: ClassVar[frozenset[str]] = TextClassifier.connection
+    response_type: ClassVar[str] = "image_classification"
     aliases: ClassVar[Mapping[str, str]] = {"images": "image", "input": "image", "data": "image"}
-
-    labels: InstanceOf[FrozenDict] | None = None
-    """The labels, a list or a dict label -> what it means; for one call too."""
-    multi_label: bool = False
-    """Whether several labels, or none, may fit."""
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.0
-    """Randomness, 0 to 2; None is the provider's default."""
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    """Most tokens of an answer; None is the provider's default."""
-    max_reasks: Annotated[int, Field(ge=0, le=10)] = 1
-    """How often an answer that is none of the labels is asked for again."""
 
     if TYPE_CHECKING:
 
@@ -127,12 +125,6 @@ class ImageClassifier(Connected):
         images = _several(image, "image") if many else [image]
         text = {"type": "text", "text": "Which label fits this image?"}
         return {"contents": [[text, ChatBlock.image(one)] for one in images], "many": many}
-
-    def _requests(self, inputs: dict[str, Any]) -> list[Request]:
-        return [self._request(_asked(self, content, many=inputs["many"])) for content in inputs["contents"]]
-
-    def _parse(self, request: Request, answer: Answer) -> Response:
-        return _classified(request, answer, "image_classification")
 
 
 def _several(given: Any, name: str) -> list[Any]:

@@ -267,7 +267,7 @@ _MAKERS = {
     "moderation": _verdicts,
     "rerank": _scores,
 }
-_HOLDS = dict.fromkeys(("embedding", "image_generation", "image_edit"), "data")
+_HOLDS: dict[str, str] = dict.fromkeys(("embedding", "image_generation", "image_edit"), "data")
 _HOLDS |= {"transcription": "text", "speech": "audio", "moderation": "results", "rerank": "results"}
 _WANTED = {
     "completion": "a str, a tool call, a Generation, structured(…), or a body with choices",
