@@ -23,6 +23,10 @@ def arguments_of(request: Request, left_out: frozenset[str]) -> dict[str, Any]:
     for name in ("api_base", "api_key", "api_version", "organization"):
         if (value := getattr(request, name)) is not None:
             arguments[name] = value
+    if request.operation == "image_generation" and request.provider in OPENAI_LIKE and "gpt-image" not in request.model:
+        # 1.109 has forgotten what dall-e takes, as do the servers that stand in for it
+        told = {name: arguments.pop(name) for name in ("response_format", "style") if name in arguments}
+        arguments |= {"extra_body": {**(arguments.get("extra_body") or {}), **told}} if told else {}
     if request.operation != "completion":  # its headers are put on the wire: LiteLLM would send some in the body
         return {
             **arguments,
