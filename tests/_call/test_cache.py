@@ -315,3 +315,12 @@ def test_making_a_model_makes_no_file(tmp_path):
 def test_bad_arguments_are_named(options):
     with pytest.raises(ConfigError, match="cache"):
         Cache(**options)
+
+
+def test_a_cache_that_nobody_asked_yet_is_false_so_that_a_hit_rate_can_be_guarded():
+    model = Model("offline/echo", enable_cache=True)
+    assert model._response_cache is not None
+    assert not model._response_cache
+    model("Hi")
+    assert model._response_cache
+    assert model._response_cache.cache_info()["misses"] == 1
