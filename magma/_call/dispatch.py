@@ -254,7 +254,7 @@ def _exchange(ask: Ask) -> wire.Exchange:
     from . import wire
 
     exchange, request = wire.Exchange(ask.sent), ask.request
-    exchange.respells = request.provider in PROVIDERS
+    exchange.respells, exchange.secrets = request.provider in PROVIDERS, request.secrets()
     if request.operation == "completion":
         exchange.fill = None if request.stream else facts.FILLS.get(request.provider)
     else:  # LiteLLM hands headers on for some operations only

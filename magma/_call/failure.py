@@ -253,7 +253,7 @@ def _failure(
         provider=request.provider,
         model=request.model,
         retry_after=retry_after(exchange),
-        request_id=exchange.request_id,
+        request_id=None if exchange.request_id is None else redact(exchange.request_id, *secrets),
         retryable=retryable,
         body=redact(body, *secrets) if body else None,
     )

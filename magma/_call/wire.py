@@ -18,6 +18,9 @@ import msgspec
 from .spelling import respelt
 
 
+_KEYS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")  # headers in which keys travel
+
+
 class Redirected(httpx.TransportError):
     """The provider answered with a redirect; following it would hand prompt and key to somebody else."""
 
@@ -53,6 +56,7 @@ class Exchange:
         self.finish: str | None = None  # the same of its end
         self.calls_tools = False
         self.headers: dict[str, str] = {}  # to be sent where LiteLLM does not hand them on
+        self.secrets: tuple[str, ...] = ()  # that a provider might echo
         self.respells = False  # whether the provider is Google, in whose name LiteLLM writes its own spelling
         self.tap: Callable[[bytes], Awaitable[None]] | None = None  # gets the pieces of a sound as they come
 
@@ -86,7 +90,13 @@ class Exchange:
     @property
     def request_id(self) -> str | None:
         """The provider's id of the request."""
-        return self.header("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "cf-ray")
+        told = self.header("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "cf-ray")
+        if told is None:
+            return None
+        request = getattr(self.response, "_request", None)
+        sent = [] if request is None else [request.headers.get(name, "").removeprefix("Bearer ") for name in _KEYS]
+        echoed = any(secret and secret in told for secret in (*sent, *self.secrets))
+        return "[redacted]" if echoed else told[:200]
 
 
 def decode(data: bytes) -> Any:

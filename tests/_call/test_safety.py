@@ -298,3 +298,22 @@ def test_a_block_that_litellm_would_leave_out_in_silence_is_an_error(server, pro
     with pytest.raises(errors.UnsupportedParamsError, match="audio_url"):
         model({"role": "user", "content": blocks})
     assert server.requests == []
+
+
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_key_that_comes_back_as_the_request_id_is_redacted(server, status):
+    reply = Reply.chat() if status == 200 else Reply.error(status)
+    server.default = reply.with_headers({"x-request-id": "id-distinct-key-42-and-header-key-43"})
+    model = Model(
+        "openai/gpt-4o",
+        api_base=server.url + "/v1",
+        api_key="distinct-key-42",
+        extra_headers={"x-api-token": "header-key-43"},
+    )
+    try:
+        told = model("Hi").request_id
+    except errors.AuthenticationError as error:
+        told = f"{error.request_id} {error.attempts}"
+    assert "distinct-key-42" not in told
+    assert "header-key-43" not in told
+    assert "[redacted]" in told
