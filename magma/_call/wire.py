@@ -17,7 +17,6 @@ import msgspec
 
 from .spelling import respelt
 
-
 _KEYS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")  # headers in which keys travel
 
 
@@ -42,6 +41,7 @@ class Exchange:
         "redirect",
         "respells",
         "response",
+        "secrets",
         "sent",
         "tap",
     )
