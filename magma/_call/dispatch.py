@@ -111,7 +111,10 @@ def version() -> str:
 
 
 # Below LiteLLM they write headers and URLs, keys included, once logging is on.
-_LOUD = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "openai._base_client", "openai._legacy_response", "httpx")
+_LOUD = (
+    *("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "openai._base_client", "openai._legacy_response", "httpx"),
+    "botocore.auth",  # a session token, in the request that it signs
+)
 
 
 def _is_the_hosts(record: logging.LogRecord) -> bool:
