@@ -119,7 +119,8 @@ _LOUD = (
 
 def _is_the_hosts(record: logging.LogRecord) -> bool:
     """Logging filter: what LiteLLM says in magma's threads is said by magma, as a response or an error."""
-    ours = (record.threadName or "").startswith("magma-") or record.module == "logging_worker"  # that one at exit
+    thread = record.threadName or ""
+    ours = thread.startswith(("magma-", "aws-signing")) or record.module == "logging_worker"  # that one at exit
     return not ours or os.environ.get("MAGMA_DEBUG") == "1"
 
 

@@ -317,3 +317,20 @@ def test_a_key_that_comes_back_as_the_request_id_is_redacted(server, status):
     assert "distinct-key-42" not in told
     assert "header-key-43" not in told
     assert "[redacted]" in told
+
+
+def test_a_session_token_is_in_no_log(server, caplog):
+    caplog.set_level("DEBUG")
+    keys = {"aws_access_key_id": "AKIDdistinct0001", "aws_secret_access_key": "SECRETdistinct0002"}
+    model = Model(
+        "bedrock/anthropic.claude-3-sonnet-20240229-v1:0",
+        aws_bedrock_runtime_endpoint=server.url,
+        aws_session_token="SESSdistinct0003",
+        aws_region_name="us-east-1",
+        max_retries=0,
+        **keys,
+    )
+    with pytest.raises(errors.ModelError):
+        model("Hi")
+    assert server.requests[0].headers["x-amz-security-token"] == "SESSdistinct0003"
+    assert "distinct" not in caplog.text.replace("AKIDdistinct0001", "")
