@@ -186,7 +186,11 @@ def _file(data: bytes, name: str, told: str | None, what: Kind, most: int) -> Fi
     media_type = sniff(data) or (told if told != UNKNOWN else None) or guess(name) or UNKNOWN
     fits = media_type.startswith(f"{what}/") or (what == "audio" and media_type in ALSO_AUDIO)
     if what != "file" and media_type != UNKNOWN and not fits:
-        raise ConfigError(f"the {what}{called} is {media_type}, not {what}: give another file, or use ChatBlock.file")
+        raise ConfigError(f"the {what}{called} is {media_type}, not {what}: give another file")
+    if what == "audio" and media_type == UNKNOWN:
+        raise ConfigError(
+            f"the audio{called} is of no known format: give wav, mp3, flac, ogg, m4a or webm, or a name that tells"
+        )
     name = name.encode("utf-8", "replace").decode()  # a name that is no UTF-8 on disk still goes into JSON
     return File(name=name or f"{what}.{extension_of(media_type)}", media_type=media_type, data=data)
 

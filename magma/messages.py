@@ -87,7 +87,9 @@ def _check_content(message: Mapping[str, Any], where: str) -> None:
     if content is None:
         if role == "assistant" and (calls or message.get("function_call")):
             return
-        raise ConfigError(f"{where}: a {role} message needs content, a str or a list of blocks")
+        raise ConfigError(
+            f"{where}: {'an' if role == 'assistant' else 'a'} {role} message needs content, a str or a list of blocks"
+        )
     if isinstance(content, str):
         if role in ("user", "system", "developer") and not content.strip():
             raise ConfigError(f"{where}: content is an empty text: give the model something to answer")

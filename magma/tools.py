@@ -70,8 +70,11 @@ def tool_schemas(tools: Any) -> list[dict[str, Any]] | None:
 def _schema(tool: Any, where: str) -> dict[str, Any]:
     if callable(tool) and not isinstance(tool, Mapping):
         return schema_of_function(tool)
-    if isinstance(tool, Mapping) and "type" not in tool and isinstance(tool.get("name"), str):
-        tool = {"type": "function", "function": tool}
+    if isinstance(tool, Mapping) and tool.get("type", "custom") == "custom" and isinstance(tool.get("name"), str):
+        function: Any = {name: value for name, value in tool.items() if name not in ("type", "input_schema")}
+        if "input_schema" in tool:  # as Anthropic spells it
+            function["parameters"] = tool["input_schema"]
+        tool = {"type": "function", "function": function}
     if not isinstance(tool, Mapping) or not isinstance(tool.get("type"), str):
         shape = '{"type": "function", "function": {"name": …, "parameters": …}}'
         raise ConfigError(f"{where} must be a function or a schema {shape}, not {tool!r:.80}")

@@ -12,7 +12,7 @@ import sys
 import msgspec
 import pytest
 
-from magma import Usage, profiles
+from magma import Model, Usage, profiles
 from magma.errors import ConfigError, ConnectionError, ServerError, TimeoutError
 from magma.profiles import catalog, download, fit, lookup, names, operations, reading, table
 from magma.testing import Reply, Server
@@ -454,8 +454,20 @@ def test_what_certainly_cannot_is_refused(provider, refused):
 
 @pytest.mark.parametrize("model_type", profiles.MODEL_TYPES)
 @pytest.mark.parametrize("provider", "openai azure hosted_vllm vllm litellm_proxy openai_like custom_openai offline groq together".split())  # fmt: skip
-def test_who_speaks_openai_s_wire_is_never_refused(provider, model_type):
-    assert profiles.is_provider_of(provider, model_type)
+def test_who_speaks_openai_s_wire_is_refused_only_where_litellm_cannot_ask(provider, model_type):
+    refused = {
+        "text_reranker": {"openai", "azure", "openai_like", "custom_openai"},
+        "text_embedder": {"custom_openai"},
+        "image_embedder": {"custom_openai"},
+    }
+    for kind in ("text_to_speech", "speech_to_text", "image_text_to_image"):
+        refused[kind] = {"openai_like", "custom_openai"}
+    assert profiles.is_provider_of(provider, model_type) is (provider not in refused.get(model_type, ()))
+
+
+def test_a_reranker_of_a_provider_without_one_is_an_error_at_once():
+    with pytest.raises(ValueError, match="Provider `openai` not registered for type `text_reranker`"):
+        Model.text_reranker("openai/gpt-4o")
 
 
 def test_an_unknown_model_type_is_an_error():

@@ -71,6 +71,9 @@ _STATUS_OF = {
 _RETRIED = (408, 409, 429)
 _NO_KEY = re.compile(r"(?i)missing credentials|(missing|no|provide|set).{0,40}api[ _]key|api_key .*must be set")
 _STUMBLED = re.compile(r"(?i)unexpected response|KeyError|unable to|failed to|decoded to no|checksum|parsing")
+_UNROUTED = re.compile(
+    r"(?i)unable to map|unsupported provider|unmapped llm provider|unable to determine .* provider|locate credentials"
+)
 _BROKEN = (builtins.ConnectionError, builtins.TimeoutError, EOFError, OSError)
 
 
@@ -223,6 +226,9 @@ def _unsent(error: Exception, exchange: Exchange, request: Request) -> ModelErro
             request,
             retryable=False,
         )
+    if _UNROUTED.search(text) or type(_root(error)).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
+        what = f"LiteLLM cannot ask {request.provider} for {request.operation}"
+        return _failure(errors.BadRequestError, f"{what}: {text[:200]}", exchange, request, retryable=False)
     if kind is None and _is_broken(error):
         return _unanswered(error, exchange, request)
     if isinstance(_root(error), (ValueError, TypeError)):

@@ -158,7 +158,7 @@ class Handle:
         """
         from ._state import restored
 
-        return restored(cls, serialized, provider, model_type, state)
+        return restored(cls, serialized, others, provider=provider, model_type=model_type, state=state)
 
     def _settled(self, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Self, dict[str, Any]]:
         """The handle with the call's overrides, and the inputs of its request."""

@@ -50,7 +50,7 @@ def _plain(name: str, value: Any) -> Any:
     if name == "timeout" and hasattr(value, "total"):
         return {part: getattr(value, part) for part in value.__slots__ if getattr(value, part) is not None}
     if name == "cache" and value is not None:
-        return {"size": value.size, **({} if value.path is None else {"path": value.path})}
+        return {"size": value.size}
     if name == "extra_headers":
         return _without_secrets(thaw(value or {}))
     return list(value) if isinstance(value, tuple) else thaw(value)
@@ -62,7 +62,7 @@ def _without_secrets(value: Any) -> Any:
     return [_without_secrets(item) for item in value] if isinstance(value, list) else value
 
 
-def restored(cls: Any, given: Any, provider: Any, model_type: Any, state: Any) -> Any:
+def restored(cls: Any, given: Any, others: Mapping[str, Any], *, provider: Any, model_type: Any, state: Any) -> Any:
     """The handle that `serialize` described, whatever the environment's defaults are by now; what is unknown is passed over.
 
     Raises:
@@ -70,23 +70,32 @@ def restored(cls: Any, given: Any, provider: Any, model_type: Any, state: Any) -
     """
     if given is not None:
         whole = _mapping(given, "the state")
+        others = dict(whole)
         provider, model_type, state = (whole.get(name) for name in ("provider", "model_type", "state"))
+    if others.get("msgflux_type", "model") != "model":
+        raise ConfigError(f"this is a serialized {others['msgflux_type']!r:.40}, not a model")
     model_type = cls.model_type if model_type is None else model_type
     if not isinstance(model_type, str) or model_type not in HOMES:
         raise ConfigError(f"model_type must be one of {', '.join(HOMES)}; not {model_type!r:.80}")
     made = cls if cls.model_type == model_type else class_of(model_type)
+    if made is not cls and cls.model_type != "chat_completion":  # Model makes all types
+        raise ConfigError(f"{cls.__name__} cannot be a {model_type}; use {made.__name__} or Model.from_serialized")
     state = _mapping(state, "state")
     if not isinstance(provider, str) or not isinstance(state.get("model_id"), str):
         raise ConfigError(
             f"a serialized model needs provider and state['model_id']; got {provider!r:.40} and {state.get('model_id')!r:.40}"
         )
     values = {name: field.default for name, field in made.fields.items() if name not in ("id", "api_key", "extra")}
-    values |= _known(made, _mapping(state.get("sampling_params") or {}, "sampling_params"))
-    run = dict(_mapping(state.get("sampling_run_params") or {}, "sampling_run_params"))
+    values |= _known(made, _mapping(_given(state, "sampling_params"), "sampling_params"))
+    run = dict(_mapping(_given(state, "sampling_run_params"), "sampling_run_params"))
     extra = dict(_mapping(run.pop("extra", None) or {}, "sampling_run_params['extra']"))
     values |= {name: value for name, value in run.items() if name in made.parameters}
     extra |= {name: value for name, value in run.items() if name not in made.fields and value is not None}
     return made(f"{provider}/{state['model_id']}", **values, extra=extra)
+
+
+def _given(state: Mapping[str, Any], name: str) -> Any:
+    return {} if state.get(name) is None else state[name]
 
 
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:
@@ -103,9 +112,8 @@ def _known(made: Any, told: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(known.get("cache"), Mapping):
         from .._call.cache import Cache
 
-        cache = known["cache"]
-        known["cache"] = Cache(cache.get("path"), size=cache.get("size", 128))
-    return {name: value for name, value in known.items() if name not in ("id", "extra")}
+        known["cache"] = Cache(size=known["cache"].get("size", 128))  # in memory: a state names no file to write
+    return {name: value for name, value in known.items() if name not in ("id", "extra", "api_key")}
 
 
 def save(data: Any, path: str | os.PathLike[str]) -> None:

@@ -265,7 +265,7 @@ def pydantic_codec(kind: Any) -> Codec:
         except ValidationError as error:
             raise _pydantic_misfit(error) from None
         if not flat:
-            return typed, adapter.dump_python(typed, mode="json", warnings=False)
+            return typed, adapter.dump_python(typed, mode="json", by_alias=True, warnings=False)
         plain = dict(typed.__dict__)
         for name, value in plain.items():
             if value.__class__ is float and not math.isfinite(value):
@@ -282,6 +282,8 @@ def _is_flat(kind: Any) -> bool:
     """Whether a model's own dict is its plain form already: fields of plain JSON values, nothing that writes them otherwise."""
     fields = getattr(kind, "__pydantic_fields__", None)
     if fields is None or not hasattr(kind, "model_config") or kind.model_config.get("extra") == "allow":
+        return False
+    if any(field.alias or field.serialization_alias or field.validation_alias for field in fields.values()):
         return False
     decorators = kind.__pydantic_decorators__
     if decorators.field_serializers or decorators.model_serializers or decorators.computed_fields:

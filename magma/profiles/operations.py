@@ -33,6 +33,17 @@ MODEL_TYPES = (
 ALWAYS = frozenset("openai azure hosted_vllm litellm_proxy openai_like custom_openai custom offline".split())
 """Providers that only say which wire to speak, or serve everything: never refused."""
 
+# Of those and others, what LiteLLM refuses before anything is sent: each was tried, on 1.106.2.
+_NEVER = {
+    "text_reranker": "openai azure cohere_chat custom custom_openai openai_like",
+    "text_embedder": "aiml apertis chutes custom custom_openai poe synthetic",
+    "image_embedder": "custom custom_openai",
+    "text_to_speech": "azure_text custom custom_openai oobabooga openai_like text-completion-openai",
+    "speech_to_text": "azure_text custom custom_openai oobabooga openai_like text-completion-openai",
+    "image_text_to_image": "custom custom_openai meta openai_like",
+}
+_REFUSED = {model_type: frozenset(names.split()) for model_type, names in _NEVER.items()}
+
 _FIRST = "openai google anthropic groq together replicate ollama cerebras sambanova jinaai openrouter imagerouter vllm".split()
 
 # model type -> the table's modes, the key in LiteLLM's list of endpoints, and (file, function) that name providers
@@ -122,6 +133,8 @@ def is_provider_of(provider: str, model_type: str) -> bool:
     if model_type not in MODEL_TYPES:
         raise ConfigError(f"there is no model type {model_type!r}: use one of {', '.join(MODEL_TYPES)}")
     operation, name = _SERVED_BY.get(model_type, model_type), ALIASES.get(provider, provider)
+    if name in _REFUSED.get(model_type, ()):
+        return False
     if name in COMPATIBLE:
         return operation in _COMPATIBLE_TYPES[name]
     if name in ALWAYS or name in _SURE.get(operation, ()):
@@ -141,7 +154,7 @@ def _serving(model_type: str) -> frozenset[str]:
     if model_type == "image_embedder":
         found = _image_embedders()
     ours = {name for name, served in _COMPATIBLE_TYPES.items() if operation in served}
-    return (found & installed()) | ALWAYS | ours
+    return ((found & installed()) | ALWAYS | ours) - _REFUSED.get(model_type, frozenset())
 
 
 def _sorted(names: frozenset[str]) -> list[str]:

@@ -96,11 +96,11 @@ class Server:
         return len(self._open)
 
     def enqueue(self, *answers: AnyReply) -> None:
-        """AnyReply the next requests with these, each one once."""
+        """Answers the next requests with these, each one once."""
         self._queue.extend(answers)
 
     def on(self, prefix: str, answer: AnyReply) -> None:
-        """AnyReply every request whose path starts so; it goes before the queue, the longest prefix first."""
+        """Answers every request whose path starts so; it goes before the queue, the longest prefix first."""
         self._routes = {**self._routes, prefix: answer}
 
     def reset(self) -> None:
@@ -231,7 +231,7 @@ class _Connection(asyncio.Protocol):
         self.proceed()
 
     def proceed(self) -> None:
-        """AnyReply what has arrived, unless a reply is still being played."""
+        """Answers what has arrived, unless a reply is still being played."""
         while self.answering is None and self.buffer and not self.transport.is_closing():
             try:
                 received = _take_request(self.buffer)

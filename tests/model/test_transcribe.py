@@ -103,12 +103,16 @@ def test_a_file_of_1_GB_is_refused_without_being_read(tmp_path, make, fails, mon
     fails(errors.ConfigError, make(magma.Transcriber), path, says="larger than 25 MB")
 
 
-def test_a_file_of_an_unknown_type_is_sent_as_it_is(tmp_path, server, make, parts_of):
-    path = tmp_path / "sound.zzz"
-    path.write_bytes(b"\x01\x02\x03")
+def test_a_file_of_an_unknown_format_is_refused_unless_its_name_tells(tmp_path, server, make, parts_of):
+    (tmp_path / "sound.zzz").write_bytes(b"\x01\x02\x03")
+    (tmp_path / "sound.mp3").write_bytes(b"\x01\x02\x03")
+    for unknown in (tmp_path / "sound.zzz", b"\x01\x02\x03"):
+        with pytest.raises(errors.ConfigError, match="format"):
+            make(magma.Transcriber)(unknown)
+    assert server.requests == []
     server.default = Reply.json(SAID)
-    make(magma.Transcriber)(path)
-    assert file_of(parts_of(server.requests[0])) == ("sound.zzz", "application/octet-stream", b"\x01\x02\x03")
+    make(magma.Transcriber)(tmp_path / "sound.mp3")
+    assert file_of(parts_of(server.requests[0])) == ("sound.mp3", "audio/mpeg", b"\x01\x02\x03")
 
 
 def test_each_parameter_is_a_part_of_the_body(server, make, parts_of):

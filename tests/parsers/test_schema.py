@@ -317,7 +317,7 @@ def test_a_models_own_rules_hold():
 
     schema = schema_of(Strict)
     assert schema.json_schema["required"] == ["the count"]
-    assert schema.decode('{"the count": 2}')[1] == {"count": 2}
+    assert schema.decode('{"the count": 2}')[1] == {"the count": 2}  # as it came, and as partial objects show it
     for text, message in [
         ('{"the count": 3}', r"^\$\.the count: value error, must be even, got int 3$"),
         ('{"the count": "2"}', r"^\$\.the count: input should be a valid integer, got str '2'$"),
