@@ -32,6 +32,8 @@ def handle(cls: type[H]) -> type[H]:
     made.parameters = tuple(own)
     if hasattr(made, "_inputs"):
         made.arguments = frozenset(inspect.signature(made._inputs).parameters) - {"self"}
+        if "_inputs" in vars(cls):
+            _show_calls(cls, made)
 
     def __init__(self: Any, id: Any = None, /, **keywords: Any) -> None:  # noqa: N807 - it becomes the class's own
         if id is not None:
@@ -45,6 +47,35 @@ def handle(cls: type[H]) -> type[H]:
     made.__signature__ = _signature(made)
     made.__setattr__ = made.__delattr__ = _refuse  # CPython 3.11's own for frozen slots stumbles over unknown names
     return made  # type: ignore[no-any-return]
+
+
+def _show_calls(cls: type, made: Any) -> None:
+    """Gives a type's calls the arguments and the docstring of its `_inputs`, which is what they take."""
+    inputs = inspect.signature(made._inputs)
+    extra = [inspect.Parameter("overrides", inspect.Parameter.VAR_KEYWORD)]
+    if "__call__" in vars(cls):  # it streams as well
+        extra.insert(0, inspect.Parameter("stream", inspect.Parameter.KEYWORD_ONLY, default=False))
+    else:
+        _own_calls(made)
+    told = inputs.replace(parameters=[*inputs.parameters.values(), *extra], return_annotation=inspect.Signature.empty)
+    made.__call__.__signature__ = made.acall.__signature__ = told
+    made.__call__.__doc__ = made._inputs.__doc__ or made.__call__.__doc__
+
+
+def _own_calls(made: Any) -> None:
+    """Calls of a type's own, which do what the inherited ones do."""
+    call, acall = made.__call__, made.acall
+
+    def __call__(self: Any, *args: Any, **arguments: Any) -> Any:  # noqa: N807 - it becomes the class's own
+        return call(self, *args, **arguments)
+
+    async def own_acall(self: Any, *args: Any, **arguments: Any) -> Any:
+        """As calling the handle, awaited; on asyncio's or trio's loop."""
+        return await acall(self, *args, **arguments)
+
+    for name, function in (("__call__", __call__), ("acall", own_acall)):
+        function.__name__, function.__qualname__ = name, f"{made.__name__}.{name}"
+        setattr(made, name, function)
 
 
 def _signature(cls: Any) -> inspect.Signature:

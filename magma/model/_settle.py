@@ -50,7 +50,7 @@ _OWNED = {
     "model_list": "use a Balancer",
     "model": "the id is the first argument",
     "messages": "give them to the call",
-    "stream": "give it to the call",
+    "stream": "only calls of Model and Speaker take it",
     "caching": "use cache",
     "callbacks": "use register_hook",
     "success_callback": "use register_hook",

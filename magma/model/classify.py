@@ -82,6 +82,19 @@ class TextClassifier(Classifier):
             ...
 
     def _inputs(self, text: str | Sequence[str]) -> dict[str, Any]:
+        """Sorts a text, or a list of texts, into the labels.
+
+        `.content` is `{"label", "score", "scores"}`, with `multi_label=True` `{"labels", "scores"}`; for a list a list of them.
+
+        Args:
+            text: a str, or a sequence of str, none of them empty; each is a request of its own.
+            overrides: fields for this call only.
+
+        Raises:
+            ConfigError: no text or no labels; before anything is sent.
+            ParseError: an answer that is none of the labels, after `max_reasks` more asks; `.response` holds what came.
+            ModelError: the call failed; see `magma.errors` for the tree.
+        """
         many = not isinstance(text, str)
         texts = _several(text, "text") if many else [text]
         for place, one in enumerate(texts):
@@ -119,6 +132,19 @@ class ImageClassifier(Classifier):
             ...
 
     def _inputs(self, image: Any) -> dict[str, Any]:
+        """Sorts an image, or a list of images, into the labels.
+
+        `.content` is `{"label", "score", "scores"}`, with `multi_label=True` `{"labels", "scores"}`; for a list a list of them.
+
+        Args:
+            image: a path, URL, bytes, data URL or open file of at most 20 MB, or a list of them.
+            overrides: fields for this call only.
+
+        Raises:
+            ConfigError: no image or no labels; before anything is sent.
+            ParseError: an answer that is none of the labels, after `max_reasks` more asks; `.response` holds what came.
+            ModelError: the call failed; see `magma.errors` for the tree.
+        """
         from ..blocks import ChatBlock
 
         many = isinstance(image, (list, tuple))

@@ -63,6 +63,21 @@ class Embedder(Connected):
             ...
 
     def _inputs(self, input: str | Sequence[str]) -> dict[str, Any]:
+        """Embeds a text, or a list of texts of any length.
+
+        `.content` of the `Embedding` is a list of floats, for a list of texts a list of such lists in their order; `.array`
+        is the same as float32 of shape (dimensions,) or (texts, dimensions). A long list is sent in several requests, which
+        hooks see one by one.
+
+        Args:
+            input: a str, or a sequence of str, none of them empty.
+            overrides: fields for this call only.
+
+        Raises:
+            ConfigError: no text, or something else; before anything is sent.
+            ParseError: not one vector per text, or one that holds no numbers; `.response` holds what came.
+            ModelError: the call failed; see `magma.errors` for the tree.
+        """
         return {"input": _texts(input), **_encoding(self)}
 
     def _requests(self, inputs: dict[str, Any]) -> list[Request]:
@@ -106,6 +121,19 @@ class ImageEmbedder(Connected):
             ...
 
     def _inputs(self, image: Any) -> dict[str, Any]:
+        """Embeds an image, or a list of images.
+
+        `.content` of the `Embedding` is a list of floats, for a list of images a list of such lists in their order.
+
+        Args:
+            image: a path, URL, bytes, data URL or open file of at most 20 MB, or a list of them.
+            overrides: fields for this call only.
+
+        Raises:
+            ConfigError: no image, or one that cannot be read; before anything is sent.
+            ParseError: not one vector per image; `.response` holds what came.
+            ModelError: the call failed; see `magma.errors` for the tree.
+        """
         known = self.profile if self.provider in ("openai", "azure") else None
         if known is not None and "image" not in known.modalities.input:  # it would embed the image's base64 as text
             raise ConfigError(f"{self.id} takes no images; use a model that does, such as jina_ai/jina-clip-v2")

@@ -67,6 +67,19 @@ class ImageGenerator(Connected):
             ...
 
     def _inputs(self, prompt: str) -> dict[str, Any]:
+        """Makes an image, or `n` of them.
+
+        `.content` is an `Image`, a list of them for `n` above 1.
+
+        Args:
+            prompt: what the image shows.
+            overrides: fields for this call only.
+
+        Raises:
+            ConfigError: no prompt; before anything is sent.
+            ParseError: no image, or one that cannot be read; `.response` holds what came.
+            ModelError: the call failed; see `magma.errors` for the tree.
+        """
         return {"prompt": _prompt(prompt)}
 
     def _parse(self, request: Request, answer: Answer) -> Response:
@@ -116,6 +129,21 @@ class ImageEditor(Connected):
             ...
 
     def _inputs(self, prompt: str, image: Any = None, *, mask: Any = None) -> dict[str, Any]:
+        """Changes an image, or makes one out of several.
+
+        `.content` is an `Image`, a list of them for `n` above 1.
+
+        Args:
+            prompt: what to change.
+            image: a path, URL, bytes, data URL or open file of at most 20 MB, or a list of them.
+            mask: an image that is transparent where the first may change.
+            overrides: fields for this call only.
+
+        Raises:
+            ConfigError: no prompt, no image, or one that cannot be read; before anything is sent.
+            ParseError: no image, or one that cannot be read; `.response` holds what came.
+            ModelError: the call failed; see `magma.errors` for the tree.
+        """
         if image is None or (isinstance(image, (list, tuple)) and not image):
             raise ConfigError("image is missing: give a path, bytes, a URL, or a list of them")
         several = isinstance(image, Sequence) and not isinstance(image, (str, bytes, bytearray, memoryview))

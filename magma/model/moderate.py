@@ -48,6 +48,20 @@ class Moderator(Connected):
             ...
 
     def _inputs(self, input: str | Sequence[str]) -> dict[str, Any]:
+        """Judges a text, or a list of texts.
+
+        `.content` is `{"safe", "flagged", "categories", "scores"}`, for a list of texts a list of them in order; scores are 0
+        to 1 by category. More than 32 texts are sent in several requests.
+
+        Args:
+            input: a str, or a sequence of str, none of them empty.
+            overrides: fields for this call only.
+
+        Raises:
+            ConfigError: no text, or something else; before anything is sent.
+            ParseError: not one result per text; `.response` holds what came.
+            ModelError: the call failed; see `magma.errors` for the tree.
+        """
         if isinstance(input, str):
             if not input.strip():
                 raise ConfigError("input is an empty text: give the text to judge")

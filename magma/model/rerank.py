@@ -50,6 +50,21 @@ class Reranker(Connected):
             ...
 
     def _inputs(self, query: str, documents: Sequence[Any]) -> dict[str, Any]:
+        """Ranks documents by how well they answer a query.
+
+        `.content` is a list of `{"index", "score", "document"}`, best first, `top_n` of them; what a score means is the
+        provider's affair.
+
+        Args:
+            query: the question.
+            documents: a sequence of str or dicts, none of them empty.
+            overrides: fields for this call only.
+
+        Raises:
+            ConfigError: no query or no documents; before anything is sent.
+            ParseError: indices that are twice there or out of range, scores that are no numbers, too few results; `.response` holds what came.
+            ModelError: the call failed; see `magma.errors` for the tree.
+        """
         if not isinstance(query, str) or not query.strip():
             raise ConfigError(f"query must be a text, not {query!r:.40}")
         if isinstance(documents, (str, bytes, Mapping)) or not isinstance(documents, Sequence):

@@ -76,6 +76,20 @@ class Speaker(Connected):
             return self._stream(args, arguments) if _flag(stream) else await Handle.acall(self, *args, **arguments)
 
     def _inputs(self, input: str) -> dict[str, Any]:
+        """Speaks a text.
+
+        `.content` is `Audio`: bytes, with `.save(path)`, `.format` and `.media_type`.
+
+        Args:
+            input: the text.
+            stream: True gives a `Stream` at once instead, whose deltas' `.content` is bytes as they arrive.
+            overrides: fields for this call only.
+
+        Raises:
+            ConfigError: no text, or something else; before anything is sent.
+            ParseError: an answer without sound; `.response` holds what came.
+            ModelError: the call failed; see `magma.errors` for the tree.
+        """
         if not isinstance(input, str):
             raise ConfigError(f"input must be a str, not {type(input).__name__}")
         if not input.strip():

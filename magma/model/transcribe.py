@@ -60,6 +60,20 @@ class Transcriber(Connected):
             ...
 
     def _inputs(self, file: Any) -> dict[str, Any]:
+        """Transcribes a recording.
+
+        `.content` is a `Transcript`: the text, with `.words`, `.segments` (times in seconds), `.language` and `.duration`
+        where the provider tells them.
+
+        Args:
+            file: a path, bytes, open file, data URL or URL (which is fetched) of at most 25 MB.
+            overrides: fields for this call only.
+
+        Raises:
+            ConfigError: no file, an empty or too large one, one that is no sound, or a format without timestamps; before anything is sent.
+            ParseError: an answer without a text; `.response` holds what came.
+            ModelError: the call failed; see `magma.errors` for the tree.
+        """
         inputs = {"file": uploaded(file, "audio")}
         if self.timestamp_granularities and self.response_format in _PLAIN:
             raise ConfigError(f"response_format={self.response_format!r} has no timestamps; use 'verbose_json'")
