@@ -26,10 +26,12 @@ before any request. All errors pickle, deep-copy, and never hold a key.
 from __future__ import annotations
 
 import builtins
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 MAX_TEXT = 1900  # characters: a message stays readable and below 2 kB whatever a provider sends
 
@@ -240,10 +242,27 @@ def redact(text: str, *secrets: str | None) -> str:
     'Incorrect API key provided: [redacted]'
     """
     known = {secret for secret in secrets if secret and len(secret) >= 6}
+    known |= {form for secret in known for form in (json.dumps(secret)[1:-1], quote(secret, safe=""))}
+    known |= {form.replace("/", "\\/") for form in known}  # as some write JSON
     known.update(value for name, value in os.environ.items() if len(value) >= 8 and is_secret_name(name))
     for secret in sorted(known, key=len, reverse=True):
         text = text.replace(secret, "[redacted]")
     return _SHAPES.sub(_mask, text)
+
+
+def redacted(value: Any, *secrets: str | None) -> Any:
+    """Plain data with every text in it redacted.
+
+    >>> redacted({"error": ["my-key-1234"]}, "my-key-1234")
+    {'error': ['[redacted]']}
+    """
+    if isinstance(value, str):
+        return redact(value, *secrets)
+    if isinstance(value, dict):
+        return {redact(str(name), *secrets): redacted(item, *secrets) for name, item in value.items()}
+    if isinstance(value, list) and value and not isinstance(value[0], (int, float)):
+        return [redacted(item, *secrets) for item in value]
+    return value
 
 
 def _mask(match: re.Match[str]) -> str:

@@ -20,7 +20,8 @@ def arguments_of(request: Request, left_out: frozenset[str]) -> dict[str, Any]:
     arguments = {name: copied(value, request) for name, value in request.inputs.items()}
     arguments |= {name: copied(value, request) for name, value in request.params.items() if name not in left_out}
     arguments |= {"model": request.model, "timeout": INNER_TIMEOUT, "max_retries": 0, "num_retries": 0}
-    for name in ("api_base", "api_key", "api_version", "organization"):
+    names = ("api_base", "api_key", "api_version", "organization")
+    for name in names if request.operation == "completion" else names[:3]:  # elsewhere it is a header of ours
         if (value := getattr(request, name)) is not None:
             arguments[name] = value
     if request.operation == "image_generation" and request.provider in OPENAI_LIKE and "gpt-image" not in request.model:

@@ -8,6 +8,7 @@ whoever changes waiting, the engine.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import time
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from .. import offline
-from ..errors import ConfigError, ModelError
+from ..errors import ConfigError, ModelError, ParseError
 from ..responses import Attempt, Response
 from . import dispatch, hooks
 from .answer import Answer
@@ -79,7 +80,8 @@ def _answered(request: Request, parse: Parse[R], joins: bool, began: float) -> L
     while True:
         stored = cache.get(key)
         if stored is not None:
-            return _hit(request, parse, stored, began)
+            with contextlib.suppress(ParseError):  # it was kept for another schema of the same shape: a miss
+                return _hit(request, parse, stored, began)
         local = local or _local(request)
         if local is None and not dispatch.loaded():
             yield Load(request.provider)
@@ -126,6 +128,7 @@ def _understood(
             spent.add(error)
             if following is None:
                 error.attempts = spent.attempts
+                error.response = spent.in_all(error.response)
                 raise
             asked, local = following, _local(following)
         else:
@@ -149,7 +152,7 @@ def _asked(request: Request, began: float, local: Answer | None) -> Generator[St
     while True:
         started, sent = time.monotonic(), list[int]()
         try:
-            answer = yield Ask(request, deadline, began, None, sent)
+            answer = yield Ask(request, deadline, began, None, sent, attempts)
         except ModelError as error:
             wait = (
                 None
@@ -162,7 +165,7 @@ def _asked(request: Request, began: float, local: Answer | None) -> Generator[St
                 error.attempts = tuple(attempts)
                 raise
             hooks.tell("on_retry", request, error, wait)
-            yield Sleep(wait)
+            yield Sleep(wait, attempts)
         else:
             attempts.append(_attempt(request, started, len(attempts) + 1, answer=answer))
             return answer, attempts

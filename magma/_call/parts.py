@@ -38,9 +38,15 @@ class Spent:
             msgspec.structs.replace(one, number=known + number) for number, one in enumerate(attempts, 1)
         )
 
+    def in_all(self, response: R | None) -> R | None:
+        """The last response that was refused, with the tokens and dollars of all of them."""
+        if response is None or len(self._responses) < 2:
+            return response
+        return msgspec.structs.replace(response, attempts=self.attempts, **_sums(self._responses))
+
     def with_last(self, response: R) -> R:
         """The response that was understood, with all attempts, tokens and dollars of the call."""
-        if not self.attempts:
+        if not self.attempts and not self._responses:
             return response
         self.count(response.attempts)
         if not self._responses:
@@ -149,6 +155,7 @@ def _all_attempts(done: Iterable[Response], error: ModelError, begun: Iterable[A
         spent.count(response.attempts)
     spent.count(error.attempts)
     for ask in begun:
+        spent.count(getattr(ask, "tried", ()))
         if isinstance(ask, Ask) and ask.sent:
             given_up = Attempt(number=0, model=ask.request.model, error="given up: another part of the call failed")
             spent.count([given_up] * len(ask.sent))

@@ -164,6 +164,8 @@ class Ask(msgspec.Struct, frozen=True):
     """An answer that needs no network."""
     sent: list[int] = []
     """Filled with a number for each HTTP request that really was made."""
+    tried: list[Any] = []
+    """The attempts before this one."""
 
 
 class Begin(msgspec.Struct, frozen=True):
@@ -182,6 +184,8 @@ class Sleep(msgspec.Struct, frozen=True):
     """Step: wait. The line is sent None."""
 
     seconds: float
+    tried: list[Any] = []
+    """The attempts before it."""
 
 
 class Join(msgspec.Struct, frozen=True):

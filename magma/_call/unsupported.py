@@ -16,7 +16,13 @@ _MOST = 1000
 
 def known(request: Request) -> frozenset[str]:
     """What is left out without asking LiteLLM: because it said so before, or for a rule that it does not know."""
-    if "thinking" in request.params and "claude" in request.model and request.params.get("temperature") == 0.0:
+    thinking = request.params.get("thinking")
+    if (
+        isinstance(thinking, dict)
+        and thinking.get("type") != "disabled"
+        and "claude" in request.model
+        and request.params.get("temperature") == 0.0
+    ):
         return frozenset({"temperature"})  # Anthropic takes no temperature but 1 with thinking
     if request.operation == "moderation" and request.on_unsupported == "drop":
         return frozenset(request.params)  # LiteLLM has no way to send them

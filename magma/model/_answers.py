@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import profiles
-from ..errors import ConfigError, ParseError, redact, shorten
+from ..errors import ConfigError, ParseError, redact, redacted, shorten
 from ..media import File, Kind, load, shown
 from ..responses import LEFT_EARLY, Response
 from ._generation import reported_cost, usage
@@ -71,7 +71,7 @@ def response_of(
             provider=request.provider,
             model=request.model,
             request_id=answer.request_id,
-            response=Response(**about),
+            response=Response(**{**about, "raw": redacted(body, *request.secrets())}),
         ) from None
 
 

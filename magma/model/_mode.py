@@ -54,7 +54,8 @@ def mode_of(model: Any) -> str:
     if provider in _FAKED or "claude" in name:  # LiteLLM makes a tool of it, and mistakes in reading its stream
         if native == "itself":
             return NATIVE
-        thinks = model.extra.get("thinking") or getattr(model, "reasoning_effort", None)
+        thinking, effort = model.extra.get("thinking") or {"type": "disabled"}, getattr(model, "reasoning_effort", None)
+        thinks = thinking.get("type") != "disabled" or effort not in (None, "none")
         return INSTRUCTION if thinks or tools is False else TOOL  # who thinks cannot be made to call a tool
     if native is None and tools is None:
         own = provider in _LOCAL or (model.api_base is not None and provider not in _TOOLED)
@@ -136,7 +137,7 @@ def asked_otherwise(request: Request, error: ModelError, schema: Schema, *, had_
         mode = INSTRUCTION
     else:
         return None
-    if len(_learnt) < _MOST:
+    if len(_learnt) < _MOST and "invalid schema" not in words:  # which says something of this schema alone
         _learnt[request.model, request.api_base] = mode
     tools = [tool for tool in request.inputs.get("tools", ()) if not _is_tool(tool)] or None
     plain = {**request.inputs, "response_format": None, "tool_choice": None, "tools": tools}

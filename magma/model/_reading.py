@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 
 from .._call.request import Request
-from ..errors import ConfigError, ModelError, ParseError, shorten
+from ..errors import ConfigError, ModelError, ParseError, redact, redacted, shorten
 from ..messages import own
 from ..parsers.json import partial
 from ..parsers.schema import Schema, schema_of
 from ..parsers.xml import typed_parser_registry
-from ..responses import Generation
+from ..responses import LEFT_EARLY, Generation
 from ._deltas import Prefilled, ToolAsText, joined
-from ._mode import TOOL_NAME, asked_for, asked_otherwise, asks_by_tool, chosen
+from ._mode import TOOL_NAME, asked_for, asked_otherwise, chosen
 
 _PREFIXED = frozenset({"mistral", "deepseek"})  # these want a mark on the message that they are to go on with
 
@@ -94,7 +94,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
             answer = _with_text(answer, joined(self.prefilling, answer.text))
         if self.kind is None and self.typed_parser is None:
             return answer
-        if self.kind is not None and asks_by_tool(request):
+        if LEFT_EARLY in answer.warnings:  # only what had arrived of it
+            return answer
+        if self.kind is not None and (not self.had_tools or any(call.name == TOOL_NAME for call in answer.tool_calls)):
             answer = _from_tool(answer, any_name=not self.had_tools)
         if answer.tool_calls:
             return answer
@@ -165,8 +167,12 @@ def _check_ended(request: Request, answer: Generation) -> None:
 
 
 def _unreadable(request: Request, answer: Generation, why: str) -> ParseError:
+    secrets = request.secrets()
+    answer = msgspec.structs.replace(
+        answer, content=redacted(answer.content, *secrets), raw=redacted(answer.raw, *secrets)
+    )
     return ParseError(
-        shorten(f"{request.model}: {why}"),
+        shorten(redact(f"{request.model}: {why}", *secrets)),
         provider=request.provider,
         model=request.model,
         request_id=answer.request_id,
@@ -183,14 +189,14 @@ def _from_tool(answer: Generation, *, any_name: bool) -> Generation:
     if others:
         return msgspec.structs.replace(answer, tool_calls=others)
     reason = "stop" if answer.finish_reason == "tool_calls" else answer.finish_reason
-    return msgspec.structs.replace(_with_text(answer, call.raw), tool_calls=(), finish_reason=reason)
+    return msgspec.structs.replace(_with_text(answer, call.raw, calls=False), tool_calls=(), finish_reason=reason)
 
 
-def _with_text(answer: Generation, text: str) -> Generation:
-    """The answer with another text, in its raw message too; without the tool calls that were the text."""
+def _with_text(answer: Generation, text: str, *, calls: bool = True) -> Generation:
+    """The answer with another text, in its raw message too; `calls`: with the tool calls that it made."""
     choices = [dict(choice) for choice in answer.raw.get("choices") or [{}]]
     message = dict(choices[0].get("message") or {})
-    if not message.get("content"):
+    if not calls:
         message.pop("tool_calls", None)
     choices[0]["message"] = {**message, "content": text}
     return msgspec.structs.replace(answer, content=text, raw={**answer.raw, "choices": choices})

@@ -430,3 +430,79 @@ def test_typed_xml(model, server):
 def test_planning_schemas_are_schemas(name):
     kind = getattr(magma.generation.plan, name)
     assert isinstance(magma.Model("offline/echo")("What is 25 * 4 + 17?", generation_schema=kind).parsed, kind)
+
+
+# --- modes, caches, broken streams ------------------------------------------------------------------------
+
+BY_TOOL = Reply.chat("Let me see.", tool_calls=[("json_tool_call", PLAIN)], finish_reason="tool_calls")
+NO_FORMAT = Reply.json({"error": {"message": "response_format is not supported"}}, status=400)
+
+
+def test_an_answer_by_tool_is_read_out_of_the_cache_whatever_mode_is_asked_first(model, server):
+    cached = model.with_(cache=magma.Cache())
+    server.enqueue(NO_FORMAT, BY_TOOL)
+    first = cached("x", schema=Event)
+    _mode._learnt.clear()
+    again = cached("x", schema=Event)
+    assert (first.parsed, again.parsed, again.cached, len(server.requests)) == (Event(**PLAIN), Event(**PLAIN), True, 2)
+    assert "tool_calls" not in first.message
+
+
+def test_what_fits_another_schema_of_the_same_shape_only_is_asked_for_anew(model, server):
+    class Name(pydantic.BaseModel):
+        name: str
+
+    loose = Name
+
+    class Name(pydantic.BaseModel):
+        name: str
+
+        @pydantic.field_validator("name")
+        @classmethod
+        def _long(cls, value):
+            if len(value) < 2:
+                raise ValueError("too short")
+            return value
+
+    cached = model.with_(cache=magma.Cache())
+    server.enqueue(Reply.chat('{"name": "a"}'), Reply.chat('{"name": "abc"}'))
+    assert cached("x", schema=loose).parsed.name == "a"
+    assert cached("x", schema=Name).parsed.name == "abc"
+
+
+def test_a_call_of_a_tool_that_nobody_gave_is_no_object(model, server):
+    server.default = Reply.chat(None, tool_calls=[("zz", {"q": 1})], finish_reason="tool_calls")
+    with pytest.raises(ParseError):
+        model("x", schema=Event)
+
+
+def test_a_stream_that_breaks_is_interrupted_and_one_that_is_left_has_what_came(model, server):
+    server.enqueue(Reply.stream([GOOD[:20], GOOD[20:]], cut_after=1), Reply.stream([GOOD[:20], GOOD[20:]]))
+    with pytest.raises(magma.errors.StreamInterruptedError) as caught:
+        list(model("x", schema=Event, stream=True))
+    assert caught.value.partial.text == GOOD[:20]
+    with model("x", schema=Event, stream=True) as stream:
+        next(stream)
+    assert stream.response.text == GOOD[:20]
+
+
+def test_a_schema_that_is_wrong_in_itself_changes_no_other_call(model, server):
+    wrong = Reply.json({"error": {"message": "Invalid schema for response_format 'Event'"}}, status=400)
+    server.enqueue(wrong, BY_TOOL, Reply.chat(GOOD))
+    model("x", schema=Event)
+    model("y", schema=Event)
+    assert "response_format" in sent(server)
+
+
+def test_the_tokens_of_all_asks_are_told_of_a_failure_too(model, server):
+    server.default = Reply.chat("no", usage=(3, 2))
+    with pytest.raises(ParseError) as caught:
+        model("x", schema=Event, max_reasks=2)
+    assert (caught.value.response.usage.input_tokens, len(caught.value.attempts)) == (9, 3)
+
+
+def test_a_key_that_is_echoed_is_not_in_the_pickled_error(model, server):
+    server.default = Reply.chat("test-key-1 is not JSON")
+    with pytest.raises(ParseError) as caught:
+        model("x", schema=Event)
+    assert b"test-key-1" not in pickle.dumps(caught.value)
